@@ -1,0 +1,125 @@
+import type { Message, Permission, Role, Room, Setting, Subscription, User, UserStatus } from './records.ts';
+
+/**
+ * The streams a client may subscribe to (`stream-<name>`).
+ * @see contract of the realtime interface, section 4
+ */
+export type StreamName =
+	| 'room-messages'
+	| 'notify-all'
+	| 'notify-logged'
+	| 'notify-room'
+	| 'notify-user'
+	| 'notify-room-users'
+	| 'user-presence'
+	| 'roles'
+	| 'room-data'
+	| 'livechat-room'
+	| 'livechat-inquiry-queue-observer'
+	| 'canned-responses'
+	| 'integrationHistory'
+	| 'importers'
+	| 'stdout'
+	| 'apps'
+	| 'apps-engine'
+	| 'local';
+
+/**
+ * Where an event travels on the bus: one key per room, per user and per global topic, never per event name.
+ * Whatever follows the colon may hold any text.
+ */
+export type EventKey = `room:${string}` | `user:${string}` | `all:${string}`;
+
+/** What happened to a stored record. The words are the wire's (`clientAction`). */
+export type ClientAction = 'inserted' | 'updated' | 'removed';
+
+/**
+ * Position in the change stream: 20 lower-case hex digits (seconds 8, increment 8, index among changes of equal
+ * cluster time 4). Text order is commit order.
+ */
+export type Pos = string;
+
+/**
+ * One event inside an envelope. `direct` parts are delivered as they are to the subscriptions of (`stream`, `event`):
+ * their body is the EJSON `args` array. `record` parts tell a streamer of a change of a stored record it holds an index
+ * or a cache of: their body is a `RecordChange`, and the frames are made by the streamer.
+ */
+export type PartHeader =
+	| { kind: 'direct'; stream: StreamName; event: string; bytes: number; version?: number }
+	| { kind: 'record'; record: RecordName; action: ClientAction; bytes: number };
+
+export type RecordName = keyof RecordBodies;
+
+/** What stands in the body of each kind of `record` part. */
+export type RecordBodies = {
+	/** Key `room:<rid>`. Without `joinCode`. `before`/`fields`: names of the top-level fields that changed, or null = unknown. */
+	room: { room: Room; fields: string[] | null };
+	/** Keys `user:<uid>` (always) and `room:<rid>` (insert and remove). Whole record, with `rk`. */
+	subscription: { subscription: Subscription; fields: string[] | null };
+	/** Key `user:<uid>`. Never `services`. `diff`/`unset` hold the paths of `userData` only. */
+	user: { user: Omit<User, 'services'>; diff: Record<string, unknown>; unset: Record<string, 1> };
+	/** Key `all:settings`. `value` is absent where the setting is a secret. */
+	setting: { setting: Setting };
+	/** Key `all:permissions`. */
+	permission: { permission: Permission };
+	/** Key `all:roles`. */
+	role: { role: Role };
+	/** Key `room:<rid>`, beside the message: what a streamer needs to make desktop notifications. */
+	post: Post;
+	/** Keys `all:presence` and `user:<uid>`: the visible status of a user changed. */
+	presence: PresenceChange;
+	/** Key `user:<uid>`: login tokens stopped being valid. `hashedTokens` null = all of the user. */
+	logout: { uid: string; hashedTokens: string[] | null; reason: string };
+};
+
+/** The parts of a stored message that decide about notifications. */
+export type Post = {
+	_id: string;
+	rid: string;
+	t?: string;
+	tmid?: string;
+	msg: string;
+	u: Message['u'];
+	mentions: string[];
+	all: boolean;
+	here: boolean;
+	replies?: string[];
+	content?: object;
+};
+
+export type PresenceChange = {
+	uid: string;
+	username: string;
+	name?: string;
+	roles: string[];
+	status: UserStatus;
+	statusText: string;
+	statusDefault?: UserStatus;
+	statusConnection?: UserStatus;
+	previousStatus?: UserStatus;
+};
+
+/** Header of an envelope on the bus. The bodies of `parts` follow it in order. */
+export type EnvelopeHeader = {
+	key: EventKey;
+	/** Fencing epoch of the hub; 0 for events of no stored change. */
+	epoch: number;
+	/** null for events of no stored change: they are delivered at most once. */
+	pos: Pos | null;
+	/** Position of the last event on this key; '' = none known. */
+	prev: Pos | null;
+	/** DDP connection that must not get the event: it sent it. */
+	origin?: string;
+	parts: PartHeader[];
+};
+
+/** An event before it is encoded: what hub files and services produce. */
+export type EventPart =
+	| { kind: 'direct'; stream: StreamName; event: string; args: unknown[]; version?: number }
+	| { [R in RecordName]: { kind: 'record'; record: R; action: ClientAction; body: RecordBodies[R] } }[RecordName];
+
+/** Everything one change says on one key: travels as one envelope. */
+export type Publication = { key: EventKey; parts: EventPart[]; origin?: string };
+
+/** Numbers of the presence protocol. Clients index an array with them: never another number. */
+export const presenceCodes = { offline: 0, online: 1, away: 2, busy: 3 } as const satisfies Record<UserStatus, number>;

@@ -1,0 +1,69 @@
+import type { z } from 'zod';
+import type { Actor, Connection } from '../services/contracts.ts';
+import type { CoreServices } from '../services/core.ts';
+
+/** Who may call. `user`: logged in, else `error-invalid-user`. */
+export type AccessClass = 'public' | 'user';
+
+/** How often a method may be called: counted per connection and, for logged-in callers, per user. */
+export type RateRule = { calls: number; perMs: number } | { setting: string };
+
+export type MethodInput<P> = {
+	params: P;
+	connection: Connection;
+	services: CoreServices;
+	twoFactor?: { code: string; method: string };
+};
+
+/** A DDP method as core runs it. Made by `method`. */
+export type Method = {
+	name: string;
+	auth: AccessClass;
+	params: z.ZodType;
+	/** Length of the parameter list: what a client sends beyond it is cut. */
+	arity: number;
+	rate?: RateRule;
+	run(input: MethodInput<unknown> & { actor: Actor | null }): Promise<unknown>;
+};
+
+/**
+ * Declares a DDP method.
+ *
+ * Before the shape is checked, parameters beyond the tuple are cut and `null` is read as absent, because installed
+ * clients send both. A parameter of another shape is `400 Match failed`.
+ *
+ * @param spec.params A `z.tuple`. Optional parameters are `.optional()`.
+ * @param spec.run undefined as a result means "no result": the frame carries no `result` key.
+ */
+export function method<P extends z.ZodType<unknown[]>>(
+	name: string,
+	spec: {
+		auth: 'public';
+		params: P;
+		rate?: RateRule;
+		run(input: MethodInput<z.infer<P>> & { actor: Actor | null }): Promise<unknown>;
+	},
+): Method;
+export function method<P extends z.ZodType<unknown[]>>(
+	name: string,
+	spec: {
+		auth: 'user';
+		params: P;
+		rate?: RateRule;
+		run(input: MethodInput<z.infer<P>> & { actor: Actor }): Promise<unknown>;
+	},
+): Method;
+export function method(
+	name: string,
+	spec: { auth: AccessClass; params: z.ZodType; rate?: RateRule; run(input: never): Promise<unknown> },
+): Method {
+	const items = (spec.params as z.ZodTuple).def.items;
+	return {
+		name,
+		auth: spec.auth,
+		params: spec.params,
+		arity: items.length,
+		...(spec.rate === undefined ? {} : { rate: spec.rate }),
+		run: spec.run as Method['run'],
+	};
+}
