@@ -59,7 +59,8 @@ export function isErrorCode(code: unknown): code is ErrorCode {
 	return typeof code === 'string' && Object.hasOwn(errorCodes, code);
 }
 
-/** HTTP status of a code when a REST route answers it. 400 unless the catalogue says otherwise. */
+/** HTTP status of a code when a REST route answers it: the catalogue's; 400 for Meteor's numbers but 500. */
 export function httpStatusOf(code: ErrorCode): number {
-	return typeof code === 'number' ? code : errorCodes[code];
+	if (typeof code === 'string') return errorCodes[code];
+	return code === 500 ? 500 : 400;
 }

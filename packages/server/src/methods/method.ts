@@ -20,9 +20,12 @@ export type Method = {
 	name: string;
 	auth: AccessClass;
 	params: z.ZodType;
-	/** Length of the parameter list: what a client sends beyond it is cut. */
+	/** Length of the parameter list (100 where it is open): what a client sends beyond it is cut. */
 	arity: number;
+	/** Own limit in place of the by-name rules of the settings. */
 	rate?: RateRule;
+	/** Permission whose holders are free of the limit. */
+	rateExempt?: string;
 	run(input: MethodInput<unknown> & { actor: Actor | null }): Promise<unknown>;
 };
 
@@ -41,6 +44,7 @@ export function method<P extends z.ZodType<unknown[]>>(
 		auth: 'public';
 		params: P;
 		rate?: RateRule;
+		rateExempt?: string;
 		run(input: MethodInput<z.infer<P>> & { actor: Actor | null }): Promise<unknown>;
 	},
 ): Method;
@@ -50,20 +54,28 @@ export function method<P extends z.ZodType<unknown[]>>(
 		auth: 'user';
 		params: P;
 		rate?: RateRule;
+		rateExempt?: string;
 		run(input: MethodInput<z.infer<P>> & { actor: Actor }): Promise<unknown>;
 	},
 ): Method;
 export function method(
 	name: string,
-	spec: { auth: AccessClass; params: z.ZodType; rate?: RateRule; run(input: never): Promise<unknown> },
+	spec: {
+		auth: AccessClass;
+		params: z.ZodType;
+		rate?: RateRule;
+		rateExempt?: string;
+		run(input: never): Promise<unknown>;
+	},
 ): Method {
-	const items = (spec.params as z.ZodTuple).def.items;
+	const { items, rest } = (spec.params as z.ZodTuple).def;
 	return {
 		name,
 		auth: spec.auth,
 		params: spec.params,
-		arity: items.length,
+		arity: rest === null ? items.length : 100,
 		...(spec.rate === undefined ? {} : { rate: spec.rate }),
+		...(spec.rateExempt === undefined ? {} : { rateExempt: spec.rateExempt }),
 		run: spec.run as Method['run'],
 	};
 }

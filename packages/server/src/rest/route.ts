@@ -33,6 +33,8 @@ export type Route = {
 	body: z.ZodType | null;
 	/** Replaces the default limit of 10 a minute; `none` where the contract exempts the route. */
 	rate: RateRule | 'default' | 'none';
+	/** Permission beside `api-bypass-rate-limit` whose holders are free of the limit. */
+	rateExempt?: string;
 	/** Largest JSON body in bytes. */
 	maxBodyBytes: number;
 	run(input: RouteInput<Actor | null, unknown, unknown>): Promise<unknown>;
@@ -44,6 +46,7 @@ type RouteSpec<A, Q extends z.ZodType, B extends z.ZodType> = {
 	query?: Q;
 	body?: B;
 	rate?: RateRule | 'none';
+	rateExempt?: string;
 	maxBodyBytes?: number;
 	/**
 	 * The object returned is answered with `success: true` added (200). For another status return `reply(...)`.
@@ -105,6 +108,7 @@ export function route(spec: RouteSpec<never, z.ZodType, z.ZodType> & { auth: Rou
 		query: spec.query ?? null,
 		body: spec.body ?? null,
 		rate: spec.rate ?? 'default',
+		...(spec.rateExempt === undefined ? {} : { rateExempt: spec.rateExempt }),
 		maxBodyBytes: spec.maxBodyBytes ?? 1024 * 1024,
 		run: spec.run as unknown as Route['run'],
 	};

@@ -1,4 +1,4 @@
-import type { AccountsApi, AuthorizationApi, PresenceApi } from './contracts.ts';
+import type { AccountsApi, AuthorizationApi, MethodCall, PresenceApi } from './contracts.ts';
 import type { MessagesService } from './messages.ts';
 import type { PermissionsService } from './permissions.ts';
 import type { RoomsService } from './rooms.ts';
@@ -17,6 +17,10 @@ export type CoreServices = {
 	users: UsersService;
 	settings: SettingsService;
 	permissions: PermissionsService;
+	/** Runs a DDP method in this process: the tunnel. @see methods/run.ts */
+	runMethod(call: MethodCall): Promise<unknown>;
+	/** Logs a failure that is not a refusal. */
+	reportBug(error: unknown, what: string): void;
 	/** Facts of this process that routes answer with. */
 	server: { version: string; compatVersion: string; rootUrl: string; instanceId: string };
 };

@@ -1,0 +1,86 @@
+import { z } from 'zod';
+
+/**
+ * Readers for query texts. A query arrives as a record of texts (or lists of texts where a key was repeated or ended in
+ * `[]`); empty values were dropped before. Each reader is a zod type that turns the text into a value.
+ * @see REST contract, 2 and 6
+ */
+
+/** A text. A repeated key is refused. */
+export const qText = z.string().max(8192);
+
+/** A whole number of at least `min`. */
+export function qInt(min = 0): z.ZodType<number> {
+	return z
+		.string()
+		.transform((text, context) => {
+			const value = Number(text);
+			if (/^-?\d{1,15}$/.test(text) && Number.isSafeInteger(value)) return value;
+			context.addIssue({ code: 'custom', message: 'must be integer' });
+			return z.NEVER;
+		})
+		.refine((value) => value >= min, { message: `must be >= ${min}` });
+}
+
+/** `true`, `True`, `1` and their opposites. */
+export const qBool: z.ZodType<boolean> = z.string().transform((text, context) => {
+	if (['true', 'True', '1'].includes(text)) return true;
+	if (['false', 'False', '0'].includes(text)) return false;
+	context.addIssue({ code: 'custom', message: 'must be boolean' });
+	return z.NEVER;
+});
+
+/** An ISO date, or ms since 1970 as digits. */
+export const qDate: z.ZodType<Date> = z.string().transform((text, context) => {
+	const date = new Date(/^\d{10,15}$/.test(text) ? Number(text) : text);
+	if (!Number.isNaN(date.getTime())) return date;
+	context.addIssue({ code: 'custom', message: 'must match format "iso-date-time"' });
+	return z.NEVER;
+});
+
+/** A list: repeated keys, `key[]=`, or a comma list in one value. At most `max` entries. */
+export function qList(max = 1000): z.ZodType<string[]> {
+	return z
+		.union([z.string(), z.array(z.string())])
+		.transform((value) => (typeof value === 'string' ? value.split(',') : value).filter((text) => text !== ''))
+		.refine((list) => list.length <= max, { message: `must NOT have more than ${max} items` });
+}
+
+/** JSON text of an object (`query`, `fields`, `sort`, `selector`). The content is checked by who reads it. */
+export function qJson(errorText: (text: string) => string): z.ZodType<Record<string, unknown>> {
+	return z.string().transform((text, context) => {
+		try {
+			const value: unknown = JSON.parse(text);
+			if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+		} catch {
+			// Said below: not JSON and not an object are the same mistake.
+		}
+		context.addIssue({ code: 'custom', message: errorText(text) });
+		return z.NEVER;
+	});
+}
+
+/** The paging parameters of every list as they come from the query. */
+export const pagingQuery = { offset: qInt().optional(), count: qInt().optional(), sort: qText.optional() };
+
+export type PagingQuery = { offset?: number | undefined; count?: number | undefined; sort?: string | undefined };
+
+export type Paging = { offset: number; count: number };
+
+/**
+ * Offset and count in force: 50 where none is given, at most 100, `0` = all up to 10,000.
+ *
+ * @param settings Reads `API_Default_Count`, `API_Upper_Count_Limit`, `API_Allow_Infinite_Count`.
+ */
+export function pagingOf(
+	query: PagingQuery,
+	settings: { number(id: string, fallback: number): number; flag(id: string, fallback?: boolean): boolean },
+	defaultCount?: number,
+): Paging {
+	const upper = settings.number('API_Upper_Count_Limit', 100);
+	const usual = Math.min(defaultCount ?? settings.number('API_Default_Count', 50), upper);
+	const offset = query.offset ?? 0;
+	if (query.count === undefined) return { offset, count: usual };
+	if (query.count === 0) return { offset, count: settings.flag('API_Allow_Infinite_Count', true) ? 10_000 : usual };
+	return { offset, count: Math.min(query.count, upper) };
+}
