@@ -18,14 +18,19 @@ function readTable(): Map<string, string[]> {
 		const [, place, allowed] = line.split('|');
 		const name = /`([^`]+)`/.exec(place ?? '')?.[1];
 		if (name === undefined) continue;
-		table.set(name, [...(allowed ?? '').matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? ''));
+		table.set(
+			name,
+			[...(allowed ?? '').matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? ''),
+		);
 	}
 	return table;
 }
 
 /** The place a source file stands in: its own row when it has one, else its folder's. */
 function placeOf(file: string, table: Map<string, string[]>): string {
-	const path = relative(root, file).replace(/^packages\/(server|protocol)\/src\//, (_, name: string) => (name === 'server' ? '' : 'protocol/'));
+	const path = relative(root, file).replace(/^packages\/(server|protocol)\/src\//, (_, name: string) =>
+		name === 'server' ? '' : 'protocol/',
+	);
 	if (table.has(path)) return path;
 	return path.split('/')[0] ?? path;
 }
@@ -37,7 +42,8 @@ function importsOf(file: string): { from: string; isType: boolean }[] {
 	for (const match of text.matchAll(/^\s*(?:import|export)\s+(type\s+)?(?:[^'";]*?\sfrom\s+)?'([^']+)'/gms)) {
 		found.push({ from: match[2] ?? '', isType: match[1] !== undefined });
 	}
-	for (const match of text.matchAll(/\bimport\(\s*'([^']+)'\s*\)/g)) found.push({ from: match[1] ?? '', isType: false });
+	for (const match of text.matchAll(/\bimport\(\s*'([^']+)'\s*\)/g))
+		found.push({ from: match[1] ?? '', isType: false });
 	return found;
 }
 
@@ -85,7 +91,10 @@ test('no production file imports the tests’ own code', () => {
 	const wrong = sources
 		.filter((file) => !file.includes('/testing/'))
 		.filter((file) => importsOf(file).some(({ from }) => from.includes('/testing/')));
-	assert.deepEqual(wrong.map((file) => relative(root, file)), []);
+	assert.deepEqual(
+		wrong.map((file) => relative(root, file)),
+		[],
+	);
 });
 
 test('no file is longer than 500 lines and none is a collection of leftovers by its name', () => {
