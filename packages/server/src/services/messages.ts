@@ -1,5 +1,64 @@
-import type { Message, Room, RoomId, UserRef } from '@rookery/protocol/records.ts';
+import type { Message, MessageId, Room, RoomId, UserId, UserRef } from '@rookery/protocol/records.ts';
 import type { Actor } from './contracts.ts';
+
+/** A page of a room's history. Dates bound `ts`; exclusive unless `inclusive`. */
+export type HistoryQuery = {
+	rid: RoomId;
+	latest?: Date | undefined;
+	oldest?: Date | undefined;
+	inclusive?: boolean | undefined;
+	offset?: number | undefined;
+	/** Default 20, cut to 100; 0 = up to 10,000. */
+	count?: number | undefined;
+	/** Also `firstUnread` and `unreadNotLoaded`; unread is what is newer than `oldest`. */
+	unreads?: boolean | undefined;
+	/** Default true. false: thread replies are left out unless shown in the room. */
+	showThreadMessages?: boolean | undefined;
+};
+
+/** Newest first. */
+export type HistoryPage = { messages: Message[]; firstUnread?: Message; unreadNotLoaded?: number };
+
+/** A list of a room's messages, filtered by what the client may ask for. */
+export type MessageListQuery = {
+	rid: RoomId;
+	offset: number;
+	/** 0 = up to 10,000. */
+	count: number;
+	/** Default `{ts: -1}`. Checked: `ts`, `_updatedAt`, `_id`, `tlm`, `tcount`, `pinnedAt`, `editedAt`, `msg`. */
+	sort?: Record<string, 1 | -1> | undefined;
+	mentionIds?: UserId[] | undefined;
+	starredIds?: UserId[] | undefined;
+	pinned?: boolean | undefined;
+	/** A thread's replies; null = messages outside threads. */
+	tmid?: MessageId | null | undefined;
+};
+
+export type MessageList = { messages: Message[]; count: number; offset: number; total: number };
+
+/** A record that was deleted, for the `remove` half of sync answers. */
+export type Tombstone = { _id: string; _deletedAt: Date };
+
+export type SyncPageQuery = {
+	rid: RoomId;
+	type: 'UPDATED' | 'DELETED';
+	/** Time of change in ms; one of the two. */
+	next?: number | undefined;
+	previous?: number | undefined;
+	/** Default 20, at most 100. */
+	count?: number | undefined;
+};
+
+export type SyncPage = {
+	updated?: Message[];
+	deleted?: Tombstone[];
+	cursor: { next: string | null; previous: string | null };
+};
+
+/** What a client may change of a message. */
+export type MessageEdit = Partial<
+	Pick<Message, 'msg' | 'attachments' | 'customFields' | 'content' | 'blocks' | 'tmid'>
+>;
 
 /** What other services of core use of messages. The rest of the type is what routes and methods use. */
 export type MessagesService = {
@@ -21,8 +80,66 @@ export type MessagesService = {
 	): Promise<Message>;
 	/** Removes all messages of a room that is being deleted. */
 	removeAll(rid: RoomId): Promise<void>;
-	/** Repairs what a crash left between a message and its effects. @see CoreApi.settle */
-	settle(rid: RoomId): Promise<void>;
+	/**
+	 * Repairs what a crash left between a message and its effects. May be repeated.
+	 *
+	 * @param uncounted Messages the caller knows to be in no version of the room's `rk.i`; others are found as far as the
+	 *   room's own record shows them.
+	 * @see CoreApi.settle
+	 */
+	settle(rid: RoomId, uncounted?: MessageId[]): Promise<void>;
+
+	/**
+	 * A page of a room's history, newest first, without hidden messages and hidden system messages.
+	 *
+	 * @param actor null = anonymous.
+	 * @throws ClientError `error-not-allowed` when he may not read the room
+	 */
+	history(actor: Actor | null, query: HistoryQuery): Promise<HistoryPage>;
+	/** A filtered list of a room's messages. @throws ClientError `error-not-allowed`, `error-invalid-sort` */
+	list(actor: Actor | null, query: MessageListQuery): Promise<MessageList>;
+	/** What is newer than a date, newest first; thread-only replies left out. @throws ClientError `error-not-allowed` */
+	missed(actor: Actor | null, rid: RoomId, start: Date): Promise<Message[]>;
+	/** What follows a date, oldest first. @throws ClientError `error-not-allowed` */
+	following(actor: Actor, rid: RoomId, after: Date | undefined, count: number): Promise<Message[]>;
+	/** A message with those around it; null when it does not exist. @throws ClientError `error-not-allowed` */
+	surrounding(
+		actor: Actor,
+		id: MessageId,
+		count: number,
+	): Promise<{ messages: Message[]; moreBefore: boolean; moreAfter: boolean } | null>;
+	/** One message the actor may read; null when unknown. @throws ClientError `error-not-allowed` */
+	find(actor: Actor, id: MessageId): Promise<Message | null>;
+	/** These messages; unknown ones are left out. @throws ClientError `error-not-allowed` when one may not be read */
+	findMany(actor: Actor, ids: MessageId[]): Promise<Message[]>;
+	/** The parent, then its replies, newest first; [] when unknown. @throws ClientError `error-not-allowed` */
+	thread(actor: Actor, query: { tmid: MessageId; limit: number; skip: number }): Promise<Message[]>;
+	/** Everything that changed or went after a date (10 s overlap). @throws ClientError `error-not-allowed` */
+	changedSince(actor: Actor, rid: RoomId, since: Date): Promise<{ updated: Message[]; deleted: Tombstone[] }>;
+	/** A page of changes. @throws ClientError `error-not-allowed` */
+	changedPage(actor: Actor, query: SyncPageQuery): Promise<SyncPage>;
+	/** Messages as this caller sees them: only his own star, real names where the setting asks for them. */
+	forClient(uid: UserId | null, messages: Message[]): Promise<Message[]>;
+
+	/**
+	 * Changes a message's content.
+	 *
+	 * @returns The stored message, also when nothing changed.
+	 * @throws ClientError `error-action-not-allowed`, `error-message-editing-blocked`, `error-message-same-as-tmid`,
+	 *   `error-message-change-to-thread`, `error-message-size-exceeded`
+	 */
+	update(actor: Actor, id: MessageId, edit: MessageEdit): Promise<Message>;
+	/** Deletes a message by the workspace's rules. @throws ClientError `error-action-not-allowed`, `error-invalid-message` */
+	remove(actor: Actor, id: MessageId): Promise<Message>;
+	/**
+	 * Adds or takes back the actor's reaction.
+	 *
+	 * @param shouldReact undefined = toggle.
+	 * @throws ClientError `error-not-allowed`
+	 */
+	react(actor: Actor, emoji: string, id: MessageId, shouldReact?: boolean): Promise<void>;
+	/** Writes what is still to be noted about finished posts; call it when the process stops. */
+	stop(): Promise<void>;
 };
 
 /** Fields a client may set on a new message. */
