@@ -15,9 +15,13 @@ export type StreamRequest = {
 	services: StreamServices;
 };
 
+/** Who may subscribe at all, before `mayRead` is asked. `nobody`: internal streams, and those that only take emits. */
+export type StreamAccess = 'public' | 'user' | 'nobody';
+
 /** Rules of one stream. Made by `stream`. */
 export type Stream = {
 	name: StreamName;
+	access: StreamAccess;
 	/** Event names that mean something. Others are accepted when `mayRead` passes, and stay silent. */
 	key: RegExp;
 	/** Which key of the bus carries this event, or null when nobody ever emits it. */
@@ -30,21 +34,32 @@ export type Stream = {
 	waitsForLogin: boolean;
 };
 
-/** Declares a stream. Without `mayRead` nobody may subscribe. */
+/**
+ * Declares a stream. Without `mayRead` nobody may subscribe.
+ *
+ * @param spec.access The access class: `user` refuses anonymous callers before `mayRead` is asked.
+ */
 export function stream(
 	name: StreamName,
 	spec: {
+		access: StreamAccess;
 		key?: RegExp;
 		busKey?: Stream['busKey'];
 		mayRead?: Stream['mayRead'];
 		waitsForLogin?: boolean;
 	},
 ): Stream {
+	const { access, mayRead } = spec;
 	return {
 		name,
+		access,
 		key: spec.key ?? /^.+$/s,
 		busKey: spec.busKey ?? (() => null),
-		mayRead: spec.mayRead ?? (() => Promise.resolve(false)),
+		mayRead: (request) => {
+			if (mayRead === undefined || access === 'nobody') return Promise.resolve(false);
+			if (access === 'user' && request.actor === null) return Promise.resolve(false);
+			return mayRead(request);
+		},
 		waitsForLogin: spec.waitsForLogin ?? true,
 	};
 }

@@ -1,0 +1,14 @@
+import { stream } from './stream.ts';
+
+/**
+ * `stream-user-presence`: status of the users a connection watches. The watch set is kept by the session, because each
+ * `sub` frame changes it instead of adding a subscription.
+ *
+ * @see realtime contract 4.8
+ */
+export const userPresence = stream('user-presence', {
+	access: 'public',
+	key: /^.*$/s,
+	busKey: () => 'all:presence',
+	mayRead: async ({ actor, services }) => actor !== null || services.settings.flag('Accounts_AllowAnonymousRead'),
+});
