@@ -69,6 +69,8 @@ export type User = {
 	extension?: string;
 	appId?: string;
 	federated?: boolean;
+	/** Ours: name and addresses as they are compared (`foldName`), under unique indexes. Never sent anywhere. */
+	rk?: { username?: string; emails?: string[] };
 };
 
 export type RoomType = 'c' | 'p' | 'd' | 'l' | 'v';
@@ -127,7 +129,12 @@ export type Room = {
 	 * Ours. `i`: ids of the last 64 posts counted; `p`: posts whose author's and mentioned users' subscriptions are not
 	 * known to be done.
 	 */
-	rk?: Partial<UnreadCounters> & { i?: MessageId[]; p?: { m: MessageId; s: number }[] };
+	rk?: Partial<UnreadCounters> & {
+		i?: MessageId[];
+		p?: { m: MessageId; s: number }[];
+		/** Owners who announced that they are leaving, in the order of their announcements. */
+		o?: { u: UserId; at: Date }[];
+	};
 };
 
 /** One post counted apart for this subscription: an own one, or one that mentions its user (`m`), `c` = counts as unread. */
