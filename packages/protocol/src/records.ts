@@ -289,7 +289,7 @@ export type Setting = {
 	i18nDescription?: string;
 	sorter?: number;
 	editor?: string;
-	values?: { key: string; i18nLabel: string }[];
+	values?: { key: string | number; i18nLabel: string }[];
 	requiredOnWizard?: boolean;
 	ts?: Date;
 	createdAt?: Date;
@@ -316,5 +316,7 @@ export type Permission = {
 	group?: string;
 	section?: string;
 	settingId?: string;
+	groupPermissionId?: string;
+	sectionPermissionId?: string;
 	sorter?: number;
 };

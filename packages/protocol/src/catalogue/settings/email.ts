@@ -1,0 +1,85 @@
+import type { SettingDefinition } from '../setting.ts';
+
+/** Settings of the group `Email`. @see data model, 9.3 to 9.5 */
+export const emailSettings: readonly SettingDefinition[] = [
+	{ id: 'Email_notification_show_message', type: 'boolean', value: true, public: true },
+	{ id: 'email_plain_text_only', type: 'boolean', value: false },
+	{ id: 'email_style', type: 'code', value: 'body { font-family: sans-serif; color: #2f343d; } a { color: #1d74f5; }' },
+	{ id: 'Offline_DM_Email', type: 'string', value: 'New direct message from [user]' },
+	{ id: 'Offline_Mention_Email', type: 'string', value: '[user] mentioned you in [room]' },
+	{ id: 'Offline_Mention_All_Email', type: 'string', value: '[user] wrote to everybody in [room]' },
+	{ id: 'Email_Header', type: 'code', value: '<html><body><h1>[Site_Name]</h1>' },
+	{ id: 'Email_Footer', type: 'code', value: '<p>Sent by [Site_Name], [Site_Url]</p></body></html>' },
+	{
+		id: 'Email_Footer_Direct_Reply',
+		type: 'code',
+		value: '<p>You can answer this mail. Sent by [Site_Name], [Site_Url]</p></body></html>',
+	},
+	{ id: 'Direct_Reply_Enable', type: 'boolean', value: false },
+	{ id: 'Direct_Reply_Debug', type: 'boolean', value: false },
+	{ id: 'Direct_Reply_Protocol', type: 'select', value: 'IMAP', values: ['IMAP', 'POP'] },
+	{ id: 'Direct_Reply_Host', type: 'string', value: '' },
+	{ id: 'Direct_Reply_Port', type: 'string', value: '' },
+	{ id: 'Direct_Reply_IgnoreTLS', type: 'boolean', value: false },
+	{ id: 'Direct_Reply_Frequency', type: 'int', value: 5 },
+	{ id: 'Direct_Reply_Delete', type: 'boolean', value: true },
+	{ id: 'Direct_Reply_Separator', type: 'string', value: '+' },
+	{ id: 'Direct_Reply_Username', type: 'string', value: '', secret: true },
+	{ id: 'Direct_Reply_ReplyTo', type: 'string', value: '' },
+	{ id: 'Direct_Reply_Password', type: 'password', value: '', secret: true },
+	{ id: 'SMTP_Protocol', type: 'select', value: 'smtp', values: ['smtp', 'smtps'] },
+	{ id: 'SMTP_Host', type: 'string', value: '' },
+	{ id: 'SMTP_Port', type: 'string', value: '' },
+	{ id: 'SMTP_IgnoreTLS', type: 'boolean', value: true },
+	{ id: 'SMTP_Pool', type: 'boolean', value: true },
+	{ id: 'SMTP_Username', type: 'string', value: '', secret: true },
+	{ id: 'SMTP_Password', type: 'password', value: '', secret: true },
+	{ id: 'From_Email', type: 'string', value: '' },
+	{ id: 'Accounts_Enrollment_Email_Subject', type: 'string', value: 'Welcome to [Site_Name]' },
+	{
+		id: 'Accounts_Enrollment_Email',
+		type: 'code',
+		value: '<p>Hello [name],</p><p>your account at [Site_Name] is ready: <a href="[Site_Url]">[Site_Url]</a></p>',
+	},
+	{ id: 'Accounts_UserAddedEmail_Subject', type: 'string', value: 'You have an account at [Site_Name]' },
+	{
+		id: 'Accounts_UserAddedEmail_Email',
+		type: 'code',
+		value:
+			'<p>Hello [name],</p><p>somebody made an account for you at <a href="[Site_Url]">[Site_Name]</a>. Log in with [email] and the password [password], and change it then.</p>',
+	},
+	{ id: 'Verification_Email_Subject', type: 'string', value: '[Site_Name]: confirm your e-mail address' },
+	{
+		id: 'Verification_Email',
+		type: 'code',
+		value: '<p>Please confirm your e-mail address: <a href="[Verification_Url]">[Verification_Url]</a></p>',
+	},
+	{ id: 'Offline_Message_Use_DeepLink', type: 'boolean', value: true },
+	{ id: 'Invitation_Subject', type: 'string', value: 'You are invited to [Site_Name]' },
+	{
+		id: 'Invitation_Email',
+		type: 'code',
+		value: '<p>You are invited to chat at <a href="[Site_Url]">[Site_Name]</a>.</p>',
+	},
+	{ id: 'Forgot_Password_Email_Subject', type: 'string', value: '[Site_Name]: a new password' },
+	{
+		id: 'Forgot_Password_Email',
+		type: 'code',
+		value:
+			'<p>Somebody, probably you, asked for a new password. Choose it here: <a href="[Forgot_Password_Url]">[Forgot_Password_Url]</a></p><p>Otherwise ignore this mail.</p>',
+	},
+	{ id: 'Email_Changed_Email_Subject', type: 'string', value: '[Site_Name]: your e-mail address was changed' },
+	{
+		id: 'Email_Changed_Email',
+		type: 'code',
+		value: '<p>Hello [name],</p><p>your e-mail address at [Site_Name] is now [email].</p>',
+	},
+	{ id: 'Password_Changed_Email_Subject', type: 'string', value: '[Site_Name]: your password was changed' },
+	{
+		id: 'Password_Changed_Email',
+		type: 'code',
+		value:
+			'<p>Hello [name],</p><p>your password at [Site_Name] was changed. If you did not do that, ask for a new one.</p>',
+	},
+	{ id: 'Add_Sender_To_ReplyTo', type: 'boolean', value: false },
+];

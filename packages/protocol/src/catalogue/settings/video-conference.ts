@@ -1,0 +1,36 @@
+import type { SettingDefinition } from '../setting.ts';
+
+/** Settings of the group `Video Conference`. @see data model, 9.3 to 9.5 */
+export const videoConferenceSettings: readonly SettingDefinition[] = [
+	{ id: 'bigbluebutton_Enabled', type: 'boolean', value: false, public: true },
+	{ id: 'bigbluebutton_Open_New_Window', type: 'boolean', value: false, public: true },
+	{ id: 'bigbluebutton_enable_d', type: 'boolean', value: true, public: true },
+	{ id: 'bigbluebutton_enable_p', type: 'boolean', value: true, public: true },
+	{ id: 'bigbluebutton_enable_c', type: 'boolean', value: false, public: true },
+	{ id: 'bigbluebutton_enable_teams', type: 'boolean', value: false, public: true },
+	{ id: 'Jitsi_Enabled', type: 'boolean', value: false, public: true },
+	{ id: 'Jitsi_Domain', type: 'string', value: 'meet.jit.si', public: true },
+	{ id: 'Jitsi_URL_Room_Prefix', type: 'string', value: 'RocketChat', public: true },
+	{ id: 'Jitsi_URL_Room_Suffix', type: 'string', value: '', public: true },
+	{ id: 'Jitsi_URL_Room_Hash', type: 'boolean', value: true, public: true },
+	{ id: 'Jitsi_SSL', type: 'boolean', value: true, public: true },
+	{ id: 'Jitsi_Open_New_Window', type: 'boolean', value: true, public: true },
+	{ id: 'Jitsi_Enable_Channels', type: 'boolean', value: false, public: true },
+	{ id: 'Jitsi_Enable_Teams', type: 'boolean', value: false, public: true },
+	{ id: 'Jitsi_Chrome_Extension', type: 'string', value: 'nocfbnnmjnndkbipkabodnheejiegccf', public: true },
+	{ id: 'Jitsi_Enabled_TokenAuth', type: 'boolean', value: false, public: true },
+	{ id: 'Jitsi_Limit_Token_To_Room', type: 'boolean', value: true, public: true },
+	{ id: 'VideoConf_Default_Provider', type: 'lookup', value: '', public: true, since: 8 },
+	{ id: 'VideoConf_Enable_DMs', type: 'boolean', value: true, public: true, since: 8 },
+	{ id: 'VideoConf_Enable_Channels', type: 'boolean', value: true, public: true, since: 8 },
+	{ id: 'VideoConf_Enable_Groups', type: 'boolean', value: true, public: true, since: 8 },
+	{ id: 'VideoConf_Enable_Teams', type: 'boolean', value: true, public: true, since: 8 },
+	{ id: 'VideoConf_Enable_Persistent_Chat', type: 'boolean', value: false, public: true, since: 8 },
+	{
+		id: 'VideoConf_Persistent_Chat_Discussion_Name',
+		type: 'string',
+		value: 'Conference call of [date]',
+		public: true,
+		since: 8,
+	},
+];
