@@ -2,6 +2,8 @@ import type { SettingType } from '../records.ts';
 
 type Kind = { type: SettingType; values?: readonly (string | number | { key: string | number })[] | undefined };
 
+const takesNone: ReadonlySet<SettingType> = new Set(['group', 'action']);
+
 /** Longest text a setting may hold, in characters. */
 const maxTextLength = 1024 * 1024;
 
@@ -11,6 +13,7 @@ const maxTextLength = 1024 * 1024;
  * @param setting `values` are the choices of `select` and `multiSelect`; without them any text is one.
  */
 export function isValidSettingValue({ type, values }: Kind, value: unknown): boolean {
+	// oxlint-disable-next-line typescript/switch-exhaustiveness-check -- all the others hold a text
 	switch (type) {
 		case 'boolean':
 			return typeof value === 'boolean';
@@ -28,19 +31,8 @@ export function isValidSettingValue({ type, values }: Kind, value: unknown): boo
 			return value === '' || (Array.isArray(value) && value.every(isRoomReference));
 		case 'date':
 			return isText(value) || value instanceof Date;
-		case 'group':
-		case 'action':
-			return false;
-		case 'string':
-		case 'password':
-		case 'code':
-		case 'color':
-		case 'font':
-		case 'language':
-		case 'relativeUrl':
-		case 'timezone':
-		case 'lookup':
-			return isText(value);
+		default:
+			return !takesNone.has(type) && isText(value);
 	}
 }
 
