@@ -99,12 +99,13 @@ export function roomRepository(db: Db) {
 			}
 		},
 
-		/** Stores a counted number of members. Nothing is written when it is the stored one. */
-		async setUsersCount(rid: RoomId, usersCount: number): Promise<void> {
-			await rooms.updateOne(
+		/** Stores a counted number of members. @returns false when it was the stored one already: nothing was written. */
+		async setUsersCount(rid: RoomId, usersCount: number): Promise<boolean> {
+			const result = await rooms.updateOne(
 				{ _id: rid, usersCount: { $ne: usersCount } },
 				{ $set: { usersCount }, $currentDate: { _updatedAt: true } },
 			);
+			return result.modifiedCount === 1;
 		},
 
 		/**

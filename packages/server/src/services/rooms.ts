@@ -1,19 +1,77 @@
-import type { Room, RoomId, UserId } from '@rookery/protocol/records.ts';
+import { ClientError } from '@rookery/protocol/errors.ts';
+import type { RoomId } from '@rookery/protocol/records.ts';
 import type { Actor } from './contracts.ts';
+import { roomCreation, type RoomCreation } from './room-create.ts';
+import { roomDeletion, type RoomDeletion } from './room-delete.ts';
+import type { RoomDeps } from './room-deps.ts';
+import { directRooms, type DirectRooms } from './room-direct.ts';
+import { roomMembership, type RoomMembership } from './room-membership.ts';
+import { roomReads, type RoomReads } from './room-read.ts';
+import { roomTargets, type RoomTargets } from './room-target.ts';
 
-/**
- * What other services of core use of rooms. The rest of the type is what routes and methods use.
- */
-export type RoomsService = {
+/** What a user does to his own place in a room. */
+export type RoomList = {
+	/** Shows a room in the actor's list. @throws ClientError `error-invalid-subscription` when he is no member */
+	open(actor: Actor, rid: RoomId): Promise<number>;
 	/**
-	 * The room a bot's `channel` or `roomId` names: `#name`, `@username` (direct room, made when needed), room id, room
-	 * name or user id. A public channel the actor is not in is joined.
+	 * Takes a room out of the actor's list until the next post.
 	 *
-	 * @throws ClientError `invalid-channel`, `error-not-allowed`
+	 * @throws ClientError `error-invalid-room`, `error-invalid-subscription`
 	 */
-	openTarget(actor: Actor, target: string): Promise<Room>;
-	/** Rooms with `default: true`, for a new user. */
-	joinDefaultRooms(uid: UserId, silenced: boolean): Promise<void>;
-	/** A room the actor may read; null when there is none or he may not. */
-	findReadable(actor: Actor | null, rid: RoomId): Promise<Room | null>;
+	hide(actor: Actor, rid: RoomId): Promise<number>;
+	/** Marks a room as one of the actor's favourites. @throws ClientError `error-invalid-subscription` */
+	setFavorite(actor: Actor, rid: RoomId, isFavorite: boolean): Promise<number>;
 };
+
+/** What can be done to rooms and memberships. Runs in: core. */
+export type RoomsService = RoomCreation &
+	DirectRooms &
+	RoomMembership &
+	RoomDeletion &
+	RoomReads &
+	RoomTargets &
+	RoomList;
+
+/** Rooms: making, finding, entering, leaving, listing and deleting them. */
+export function roomsService(deps: RoomDeps): RoomsService {
+	const direct = directRooms(deps);
+	const membership = roomMembership(deps);
+	const reads = roomReads(deps);
+	return {
+		...roomCreation(deps),
+		...direct,
+		...membership,
+		...roomDeletion(deps),
+		...reads,
+		...roomTargets(deps, direct, membership, reads),
+		...roomList(deps),
+	};
+}
+
+function roomList({ rooms, subscriptions }: RoomDeps): RoomList {
+	return {
+		async open(actor, rid) {
+			if ((await subscriptions.find(actor.uid, rid)) === null) throw notInRoom('openRoom');
+			return subscriptions.open(actor.uid, rid);
+		},
+
+		async hide(actor, rid) {
+			const room = await rooms.findById(rid);
+			if (room === null) throw new ClientError('error-invalid-room', 'Invalid room', { method: 'hideRoom' });
+			const count = await subscriptions.hide(actor.uid, rid, room);
+			if (count === 0) throw notInRoom('hideRoom');
+			return count;
+		},
+
+		async setFavorite(actor, rid, isFavorite) {
+			if (await subscriptions.setFavorite(actor.uid, rid, isFavorite)) return 1;
+			throw new ClientError('error-invalid-subscription', 'You must be part of a room to favorite it', {
+				method: 'toggleFavorite',
+			});
+		},
+	};
+}
+
+function notInRoom(method: string): ClientError {
+	return new ClientError('error-invalid-subscription', 'Invalid subscription', { method });
+}
