@@ -38,8 +38,8 @@ export type LoginResult = {
 	emails?: { address: string; verified: boolean }[];
 };
 
-/** A user as other services may see it: everything but `services` and the end-to-end keys. */
-export type PublicUser = Omit<User, 'services' | 'e2e'>;
+/** A user as other services may see it: everything but `services`, the end-to-end keys and our own `rk`. */
+export type PublicUser = Omit<User, 'services' | 'e2e' | 'rk'>;
 
 export type NewUser = {
 	username?: string;
@@ -72,6 +72,8 @@ export type AccountsApi = {
 	logout(uid: UserId, hashedToken: string): Promise<void>;
 	/** Ends all login tokens but this one and the personal ones. */
 	logoutOthers(uid: UserId, hashedToken: string): Promise<void>;
+	/** Ends every token of a user, personal ones included. false = there is no such user. */
+	logoutEverywhere(uid: UserId): Promise<boolean>;
 	/** A new token with the expiry of the present one. */
 	newToken(uid: UserId, hashedToken: string): Promise<{ id: UserId; token: string; tokenExpires: Date }>;
 	/** Who holds this pair of REST headers; null when it is not valid (unknown, expired, inactive). One indexed read. */

@@ -103,7 +103,17 @@ export const indexTable: Readonly<Record<string, readonly IndexDescription[]>> =
 		expiring('ts', 2 * 60 * 60),
 		...['schedule', 'sending', 'error'].map(sparse),
 	],
-	rocketchat_server_events: [index('t, ip, ts:-1'), index('t, u.username, ts:-1')],
+	rocketchat_server_events: [
+		index('t, ip, ts:-1'),
+		index('t, u.username, ts:-1'),
+		// Only events of ours have `rk`.
+		index('ts', {
+			name: 'rk_attempts_expiry',
+			expireAfterSeconds: 30 * daySeconds,
+			partialFilterExpression: { rk: { $exists: true } },
+		}),
+	],
+	rookery_attempts: [expiring('expireAt', 0)],
 	rocketchat_sessions: [
 		...['instanceId, sessionId, year, month, day', 'instanceId, sessionId, userId'].map((key) => index(key)),
 		...['instanceId, sessionId', 'sessionId', 'userId', 'year, month, day, type', 'type'].map((key) => index(key)),
