@@ -45,7 +45,8 @@ export type Bus = {
 	 * Calls one replica of a service.
 	 *
 	 * @param target `<service>.<method>`, e.g. `accounts.login`.
-	 * @param args Plain data: goes through EJSON in every driver, also the local one.
+	 * @param args Plain data: goes through EJSON in every driver, also the local one. `undefined` is cut at the end, and
+	 *   arrives as null before that. At most 9 MiB; results at most 16 MiB.
 	 * @returns The decoded result; undefined when the handler returned nothing.
 	 * @throws ClientError as the handler threw it; `error-service-unavailable` when nobody answers to the name (seen at
 	 *   once) or the bus is not connected; `error-timeout` when the deadline passed: whether it took effect is unknown.
@@ -63,7 +64,8 @@ export type Bus = {
 	 * Sends an event to everybody who has subscribed to its key. Encodes each part once.
 	 *
 	 * @param position Given by the hub for stored changes; absent for what is never stored.
-	 * @throws ClientError `error-service-unavailable` when the bus is not connected: nothing was sent.
+	 * @throws ClientError `error-service-unavailable` when the bus is not connected or congested: nothing
+	 *   was sent; `error-invalid-payload` for more than 512 KiB.
 	 */
 	publish(publication: Publication, position?: Pick<EnvelopeHeader, 'epoch' | 'pos' | 'prev'>): void;
 	/**
@@ -104,9 +106,9 @@ export function busClient<Api extends object>(
 }
 
 /** Turns the functions of a service into call handlers, for `serve`. */
-export function handlersOf<Api extends object>(api: Api): Record<string, CallHandler> {
+export function handlersOf(api: object): Record<string, CallHandler> {
 	const handlers: Record<string, CallHandler> = {};
-	for (const [name, value] of Object.entries(api)) {
+	for (const [name, value] of Object.entries(api) as [string, unknown][]) {
 		if (typeof value === 'function') handlers[name] = async (args) => (await value.apply(api, args)) as unknown;
 	}
 	return handlers;
