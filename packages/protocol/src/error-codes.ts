@@ -14,6 +14,7 @@ export const errorCodes = {
 	You_have_been_muted: 400,
 	'agent-not-found': 400,
 	'cannot-access-room': 400,
+	'cannot-change-other-users-status': 400,
 	'cannot-remove-default-server': 400,
 	'class-script-not-found': 400,
 	'could-not-access-webdav': 400,

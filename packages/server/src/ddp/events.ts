@@ -1,0 +1,153 @@
+import { stringifyEjson } from '@rookery/protocol/ejson.ts';
+import { decodeBody } from '@rookery/protocol/envelope.ts';
+import type { EnvelopeHeader, PartHeader, PresenceChange, RecordBodies } from '@rookery/protocol/events.ts';
+import { presenceCodes } from '@rookery/protocol/events.ts';
+import type { Envelope, ReceivedPart } from '../bus/bus.ts';
+import { eventFrame } from './answers.ts';
+import type { DdpContext } from './context.ts';
+import { deliverUserData, revokeTokens } from './identity.ts';
+import { deliverPresence } from './presence-watch.ts';
+import type { RightsWatch } from './rights.ts';
+import type { SendKind } from './socket.ts';
+
+type RecordPart = Extract<PartHeader, { kind: 'record' }>;
+type DirectPart = Extract<PartHeader, { kind: 'direct' }>;
+
+/** Keys whose last position is remembered; the least recently used are forgotten first. */
+const maxPositions = 200_000;
+
+/**
+ * What becomes of an envelope of the bus: direct parts are spliced into frames, records change what the streamer knows
+ * (before the next event is looked at) and become frames where they have to.
+ *
+ * @see architecture, "From a write to a frame"
+ */
+export function eventRouter(context: DdpContext, rights: RightsWatch) {
+	const seen = new Map<string, string>();
+	let epoch = 0;
+
+	/** Whether this event was seen already, or comes from a hub that has been replaced. */
+	function isOld({ key, pos, epoch: sent }: EnvelopeHeader): boolean {
+		if (pos === null) return false;
+		if (sent < epoch) return true;
+		epoch = sent;
+		const last = seen.get(key);
+		if (last !== undefined && pos <= last) return true;
+		seen.delete(key);
+		seen.set(key, pos);
+		if (seen.size > maxPositions) seen.delete(seen.keys().next().value ?? '');
+		return false;
+	}
+
+	function handle(envelope: Envelope): void {
+		if (isOld(envelope.header)) return;
+		for (const part of envelope.parts) {
+			try {
+				if (part.header.kind === 'direct') deliverDirect(context, part.header, part.body, envelope.header.origin);
+				else handleRecord(part.header, part, envelope.header.key);
+			} catch (error) {
+				context.log.error({ err: error, key: envelope.header.key }, 'an event could not be handled');
+			}
+		}
+	}
+
+	function handleRecord(header: RecordPart, part: ReceivedPart, key: string): void {
+		const body = decodeBody(part);
+		const { action } = header;
+		switch (header.record) {
+			case 'subscription': {
+				const { subscription, fields } = body as RecordBodies['subscription'];
+				rights.subscription(action, subscription, fields);
+				context.membership.onSubscription(action, subscription, fields);
+				return;
+			}
+			case 'room': {
+				const { room, fields } = body as RecordBodies['room'];
+				rights.room(action, room, fields);
+				context.membership.onRoom(action, room, fields);
+				return;
+			}
+			case 'user':
+				return onUser(context, rights, action, body as RecordBodies['user']);
+			case 'setting':
+				if ((body as RecordBodies['setting']).setting._id === 'Accounts_AllowAnonymousRead') rights.everything();
+				return;
+			case 'permission':
+				return rights.permission((body as RecordBodies['permission']).permission);
+			case 'role':
+				if (action === 'removed') rights.everything();
+				return;
+			case 'post':
+				return context.membership.onPost(body as RecordBodies['post']);
+			case 'presence':
+				return onPresence(context, key, body as PresenceChange);
+			case 'logout': {
+				const { uid, hashedTokens } = body as RecordBodies['logout'];
+				return revokeTokens(context, uid, hashedTokens);
+			}
+		}
+	}
+
+	return { handle };
+}
+
+function deliverDirect(context: DdpContext, header: DirectPart, body: Uint8Array, origin: string | undefined): void {
+	const { stream, event } = header;
+	context.fanout.deliver(
+		`${stream}/${event}`,
+		() => eventFrame(stream, event, body),
+		kindOf(stream, event, body),
+		origin,
+	);
+	if (stream === 'room-messages') context.membership.onMessage(event, body);
+}
+
+/** Typing and status: of one person only the newest matters to a reader who is behind. */
+function kindOf(stream: string, event: string, body: Uint8Array): SendKind {
+	const isTyping = stream === 'notify-room' && (event.endsWith('/user-activity') || event.endsWith('/typing'));
+	if (!isTyping) return 'event';
+	return { coalesce: () => `${stream}/${event}/${Buffer.from(body).toString('utf8').split(',', 1)[0]}` };
+}
+
+function onUser(context: DdpContext, rights: RightsWatch, action: string, body: RecordBodies['user']): void {
+	const { user, diff, unset } = body;
+	if (action === 'removed' || !user.active) return revokeTokens(context, user._id, null);
+	context.membership.onUser(user);
+	const sessions = [...(context.byUser.get(user._id) ?? [])];
+	const before = sessions[0]?.actor?.roles;
+	for (const session of sessions) {
+		if (session.actor === null) continue;
+		const { username, name, roles } = user;
+		session.actor = { ...session.actor, username: username ?? session.actor.username, name, roles };
+		const fields = { username, emails: user.emails, name };
+		if (session.documents.has('users', user._id)) session.documents.put('users', user._id, fields, '');
+	}
+	deliverUserData(context, user._id, diff, unset);
+	if (before !== undefined) rights.user(user, before);
+}
+
+/** On `all:presence`: for those who watch. On the user's own key: for himself. */
+function onPresence(context: DdpContext, key: string, change: PresenceChange): void {
+	if (key !== 'all:presence') {
+		context.membership.onPresence(change);
+		const { status, statusText, statusDefault, statusConnection } = change;
+		const diff = { status, statusText, ...given({ statusDefault, statusConnection }) };
+		return deliverUserData(context, change.uid, diff, {});
+	}
+	deliverPresence(context, change);
+	const { uid, username, statusText, name, roles } = change;
+	context.fanout.deliver(
+		'notify-logged/user-status',
+		() =>
+			eventFrame(
+				'notify-logged',
+				'user-status',
+				stringifyEjson([[uid, username, presenceCodes[change.status], statusText, name, roles]]),
+			),
+		{ coalesce: () => `user-status/${uid}` },
+	);
+}
+
+function given(fields: Record<string, unknown>): Record<string, unknown> {
+	return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,64 @@
+/** Bounds and times of the DDP side. Times in ms. Tests shorten them. */
+export type DdpLimits = {
+	connectTimeoutMs: number;
+	/** Silence after which the client is pinged, and further silence after which the socket is closed. */
+	pingAfterMs: number;
+	closeAfterPingMs: number;
+	/** Messages before `connect` after which the socket is closed, and unparsable ones. */
+	maxEarlyFrames: number;
+	maxBrokenFrames: number;
+	/** Frames that may wait for their turn behind `connect`, a login or a full pipeline. */
+	maxQueuedMethods: number;
+	maxQueuedSubs: number;
+	maxRunningMethods: number;
+	maxSubs: number;
+	maxWatchedUsers: number;
+	/** How long a `sub` that only a login could allow waits for one. */
+	loginWaitMs: number;
+	maxSocketsPerUser: number;
+	maxUnconnectedPerAddress: number;
+	maxAnonymousPerAddress: number;
+	/** Sockets of the whole process. */
+	maxSockets: number;
+	/** Largest message of a client once it has logged in, in bytes; before: the transport's own limit. */
+	maxMessageBytes: number;
+	anonymousMessageBytes: number;
+	/** How long a key of the bus stays subscribed after its last listener. */
+	interestGraceMs: number;
+	/** Time between `force_logout` and the end of the socket. */
+	revokeCloseMs: number;
+	/** Over how long sockets are closed on a drain, and after a gap of the bus. */
+	drainSpreadMs: number;
+	gapSpreadMs: number;
+	/** Time without the bus after which logged-in sockets are closed. */
+	busLostMs: number;
+	/** Rights are judged again this long after a change, because authorization may hear of it later than we do. */
+	rejudgeMs: number;
+};
+
+/** @see security contract 4; realtime contract 1.7, 2.3, 2.4 */
+export const ddpLimits: DdpLimits = {
+	connectTimeoutMs: 10_000,
+	pingAfterMs: 25_000,
+	closeAfterPingMs: 30_000,
+	maxEarlyFrames: 3,
+	maxBrokenFrames: 10,
+	maxQueuedMethods: 200,
+	maxQueuedSubs: 2_000,
+	maxRunningMethods: 32,
+	maxSubs: 1_000,
+	maxWatchedUsers: 5_000,
+	loginWaitMs: 1_000,
+	maxSocketsPerUser: 200,
+	maxUnconnectedPerAddress: 1_000,
+	maxAnonymousPerAddress: 10_000,
+	maxSockets: 50_000,
+	maxMessageBytes: 8 * 1024 * 1024,
+	anonymousMessageBytes: 64 * 1024,
+	interestGraceMs: 5_000,
+	revokeCloseMs: 800,
+	drainSpreadMs: 10_000,
+	gapSpreadMs: 5_000,
+	busLostMs: 10_000,
+	rejudgeMs: 600,
+};

@@ -1,0 +1,185 @@
+import { randomBytes } from 'node:crypto';
+import type { Bus } from '../bus/bus.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+import type { AccountsApi, AuthorizationApi, PresenceApi } from '../services/contracts.ts';
+import type { Membership } from '../services/membership.ts';
+import type { SettingsReader } from '../services/settings.ts';
+import { streams } from '../streams/streams.ts';
+import { eventFrame } from './answers.ts';
+import { batchedAuthorization } from './batched-authorization.ts';
+import type { DdpContext, PresenceReporter, Session } from './context.ts';
+import { eventRouter } from './events.ts';
+import { fanoutTable } from './fanout.ts';
+import { interestTable } from './interest.ts';
+import { ddpLimits, type DdpLimits } from './limits.ts';
+import { rateLimits } from './rates.ts';
+import { rightsWatch } from './rights.ts';
+import { checkSession, openSession, sessionHandlers } from './session.ts';
+import type { ClientSocket, SocketAcceptor } from './socket.ts';
+
+export type DdpServerDeps = {
+	bus: Bus;
+	accounts: AccountsApi;
+	authorization: AuthorizationApi;
+	presence: PresenceApi;
+	membership: Membership;
+	settings: SettingsReader;
+	reporter: PresenceReporter;
+	clock: Clock;
+	log: Log;
+	limits?: Partial<DdpLimits>;
+	/** Hears why each socket was closed, for metrics. */
+	onSocketClosed?(code: number): void;
+};
+
+/** How often time is looked at, in ms. */
+const checkEveryMs = 250;
+
+/**
+ * The DDP side of the streamer: takes sockets from a transport and serves them. Start it once the settings are loaded and
+ * the bus is connected; stop it before either.
+ */
+export function ddpServer(deps: DdpServerDeps) {
+	const limits = { ...ddpLimits, ...deps.limits };
+	const context = makeContext(deps, limits);
+	const rights = rightsWatch(context);
+	const router = eventRouter(context, rights);
+	context.interest = interestTable({ bus: deps.bus, graceMs: limits.interestGraceMs, onEnvelope: router.handle });
+	const always = (['all:permissions', 'all:roles', 'all:settings'] as const).map((key) =>
+		context.interest.acquire(key),
+	);
+	deps.membership.attach({
+		hear: (key) => context.interest.acquire(key),
+		isHeard: (key) => context.fanout.has(key),
+		emit: (keys, stream, event, ...args) => {
+			const frame = eventFrame(stream, event, ...args);
+			for (const key of keys) context.fanout.deliver(key, () => frame, 'event');
+		},
+	});
+	const busWatch = watchBus(context);
+	const checks = setInterval(() => {
+		for (const session of context.sessions) checkSession(context, session);
+		busWatch.check();
+	}, checkEveryMs);
+	let isStopping = false;
+
+	const acceptor: SocketAcceptor = {
+		admit: (address) =>
+			isStopping || deps.bus.state !== 'connected' || !hasRoom(context, address)
+				? { ok: false, retryAfterSeconds: 2 }
+				: { ok: true },
+		accept(socket: ClientSocket) {
+			const session = openSession(context, socket);
+			return sessionHandlers(context, session, (code) => deps.onSocketClosed?.(code));
+		},
+	};
+
+	return {
+		...acceptor,
+		/** Resolves when changes of rights and settings are sure to be heard: take no sockets before. */
+		ready: Promise.all(always.map(({ ready }) => ready)).then(() => undefined),
+		/** Numbers for metrics. */
+		stats() {
+			let subscriptions = 0;
+			let sendBufferBytes = 0;
+			for (const { subs, socket } of context.sessions) {
+				subscriptions += subs.size;
+				sendBufferBytes += socket.bufferedBytes;
+			}
+			return { sockets: context.sessions.size, subscriptions, sendBufferBytes, keys: context.interest.size };
+		},
+		/** Takes no more sockets and closes the open ones with 1012, spread over the drain time. */
+		async stop(): Promise<void> {
+			isStopping = true;
+			await closeSpread([...context.sessions], limits.drainSpreadMs);
+			clearInterval(checks);
+			busWatch.stop();
+			rights.stop();
+			for (const lease of always) lease.release();
+			context.interest.stop();
+		},
+	};
+}
+
+export type DdpServer = ReturnType<typeof ddpServer>;
+
+function makeContext(deps: DdpServerDeps, limits: DdpLimits): DdpContext {
+	const { bus, accounts, presence, membership, settings, reporter, clock, log } = deps;
+	return {
+		bus,
+		accounts,
+		authorization: batchedAuthorization(deps.authorization),
+		presence,
+		reporter,
+		membership,
+		settings,
+		clock,
+		log,
+		limits,
+		streams,
+		interest: interestTable({ bus, graceMs: 0, onEnvelope: () => undefined }),
+		fanout: fanoutTable(),
+		rates: rateLimits({ settings, clock }),
+		sessions: new Set(),
+		byUser: new Map(),
+		watchers: new Map(),
+		// A session id can be resumed with one day: it is a secret of 192 random bits.
+		newSessionId: () => randomBytes(24).toString('base64url'),
+	};
+}
+
+/** Whether one more socket from an address is within the limits. */
+function hasRoom({ sessions, limits }: DdpContext, address: string): boolean {
+	if (sessions.size >= limits.maxSockets) return false;
+	let unconnected = 0;
+	let anonymous = 0;
+	for (const { actor, state, socket } of sessions) {
+		if (actor !== null || socket.info.clientAddress !== address) continue;
+		anonymous += 1;
+		if (state === 'opening') unconnected += 1;
+	}
+	return unconnected < limits.maxUnconnectedPerAddress && anonymous < limits.maxAnonymousPerAddress;
+}
+
+/**
+ * Nobody goes on silently after events may have been lost: sockets that depend on the bus are closed, clients come back
+ * and read what they missed.
+ *
+ * @see security contract REL-5
+ */
+function watchBus(context: DdpContext) {
+	const { bus, limits, clock, log } = context;
+	let lostAt: number | null = bus.state === 'connected' ? null : clock.monotonic();
+	const affected = () => [...context.sessions].filter(({ actor, subs }) => actor !== null || subs.size > 0);
+	const off = bus.onState((event) => {
+		if (event === 'disconnected') lostAt ??= clock.monotonic();
+		if (event === 'connected') lostAt = null;
+		if (event !== 'gap') return;
+		log.warn({ event: 'bus.gap' }, 'events may have been lost: sockets are asked to come again');
+		void closeSpread(affected(), limits.gapSpreadMs);
+	});
+	return {
+		check(): void {
+			if (lostAt === null || clock.monotonic() - lostAt < limits.busLostMs) return;
+			for (const { socket } of affected()) socket.close(1013, 'TRY_AGAIN_LATER');
+		},
+		stop: off,
+	};
+}
+
+/** Closes sockets with 1012, each at a random moment within the spread. Resolves after the last. */
+function closeSpread(sessions: Session[], spreadMs: number): Promise<void> {
+	const closing = sessions.map(
+		({ socket }) =>
+			new Promise<void>((resolve) => {
+				const close = () => {
+					socket.close(1012, 'SERVICE_RESTART');
+					resolve();
+				};
+				if (spreadMs === 0) close();
+				else setTimeout(close, Math.random() * spreadMs);
+			}),
+	);
+	return Promise.all(closing).then(() => undefined);
+}

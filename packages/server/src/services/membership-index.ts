@@ -1,0 +1,109 @@
+import type { EventKey, StreamName } from '@rookery/protocol/events.ts';
+import type { CountedApart, RoomId, UserId } from '@rookery/protocol/records.ts';
+import type { RoomFacts, UserFacts } from '../repositories/streamer-reads.ts';
+
+/** A hold on something that is kept while somebody needs it. */
+export type Hold = {
+	/** Resolves when it can be relied on. */
+	ready: Promise<void>;
+	release(): void;
+};
+
+/** How the membership index hears events and sends frames: given by the streamer. */
+export type MembershipSink = {
+	hear(key: EventKey): Hold;
+	/** Whether a local session listens to `<stream>/<event>`. */
+	isHeard(key: string): boolean;
+	/** Sends one event, `args` in pieces of EJSON, to the sessions that listen to these keys. */
+	emit(keys: string[], stream: StreamName, event: string, ...args: (string | Uint8Array)[]): void;
+};
+
+/** A local user whose memberships are followed. */
+export type FollowedUser = {
+	uid: UserId;
+	holders: number;
+	ready: Promise<void>;
+	lease: Hold;
+	rooms: Set<RoomId>;
+	/** Rooms he is a member of but may not read. */
+	denied: Set<RoomId>;
+	facts: UserFacts;
+	isLoaded: boolean;
+	/** What events said of memberships while they were being read: it is newer. */
+	overrides: Map<RoomId, boolean>;
+};
+
+/** A room with followed members. */
+export type FollowedRoom = {
+	rid: RoomId;
+	members: Set<UserId>;
+	lease: Hold;
+	/** null until read, and for a room that does not exist. */
+	facts: RoomFacts | null;
+	/** Authors of the last posts, by message id. */
+	authors: Map<string, UserId>;
+	/** Last posts of local users, counted apart as core counts them: their own records may say it only later. */
+	own: Map<UserId, CountedApart[]>;
+	/** Members whose records are being read. */
+	loading: Set<UserId>;
+};
+
+const maxRemembered = 64;
+
+/** Remembers an entry of a small map, the oldest one going. */
+export function remember<K, V>(map: Map<K, V>, key: K, value: V): void {
+	map.set(key, value);
+	if (map.size > maxRemembered) map.delete(map.keys().next().value as K);
+}
+
+/**
+ * Which followed user is in which room, in both directions. Keeps the room's key of the bus while it has members.
+ */
+export function membershipIndex(hear: (key: EventKey) => Hold) {
+	const users = new Map<UserId, FollowedUser>();
+	const rooms = new Map<RoomId, FollowedRoom>();
+
+	function open(rid: RoomId): FollowedRoom {
+		const room: FollowedRoom = {
+			rid,
+			members: new Set(),
+			lease: hear(`room:${rid}`),
+			facts: null,
+			authors: new Map(),
+			own: new Map(),
+			loading: new Set(),
+		};
+		rooms.set(rid, room);
+		return room;
+	}
+
+	function leave(user: FollowedUser, rid: RoomId): void {
+		user.rooms.delete(rid);
+		const room = rooms.get(rid);
+		if (room === undefined) return;
+		room.members.delete(user.uid);
+		if (room.members.size > 0) return;
+		rooms.delete(rid);
+		room.lease.release();
+	}
+
+	return {
+		users,
+		rooms,
+		enter(user: FollowedUser, rid: RoomId): FollowedRoom {
+			const room = rooms.get(rid) ?? open(rid);
+			user.rooms.add(rid);
+			room.members.add(user.uid);
+			return room;
+		},
+		leave,
+		/** Forgets a user and his rooms. */
+		drop(user: FollowedUser): void {
+			if (users.get(user.uid) === user) users.delete(user.uid);
+			for (const rid of user.rooms) leave(user, rid);
+			user.lease.release();
+		},
+	};
+}
+
+export type MembershipIndex = ReturnType<typeof membershipIndex>;
