@@ -262,6 +262,8 @@ test('it also holds at every step when nothing is late', () => {
 
 test('folding shortens the list and changes nothing that is shown', () => {
 	const { run, settle, compare, fold, stored } = world('c', generator(7));
+	run({ do: 'read', who: 'bob' });
+	run({ do: 'hide', who: 'bob' });
 	for (let round = 0; round < 4; round++) run({ do: 'burst', by: 'ana', posts: 40, mentions: ['bob'] });
 	settle();
 	assert.equal(stored.get('ana')?.rk?.x?.length, 160);
@@ -338,6 +340,7 @@ test('an entry that a room version does not know yet takes nothing away; a room 
 	const own = countApart(base, ownEntry(6, { s: 1, n: 1, u: 1, g: 0 }));
 	assert.equal(effectiveSubscription(own, { rk: { s: 5, n: 5, u: 5, g: 0 } }).unread, 1);
 	assert.equal(effectiveSubscription(own, { rk: { s: 6, n: 6, u: 6, g: 0 } }).unread, 1);
+	assert.equal(countApart(base, ownEntry(4, { s: 1, n: 1, u: 1, g: 0 })), base, 'a post that was read stays away');
 	const early = effectiveSubscription(own, { rk: { s: 3, n: 3, u: 3, g: 0 } });
 	assert.deepEqual([early.unread, early.alert], [0, false]);
 });
