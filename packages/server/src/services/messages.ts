@@ -1,5 +1,25 @@
 import type { Message, MessageId, Room, RoomId, UserId, UserRef } from '@rookery/protocol/records.ts';
-import type { Actor } from './contracts.ts';
+import type { Bus } from '../bus/bus.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+import type { MessageRepository } from '../repositories/messages.ts';
+import type { RoomPostRepository } from '../repositories/room-posts.ts';
+import type { RoomRepository } from '../repositories/rooms.ts';
+import type { SubscriptionReadRepository } from '../repositories/subscription-reads.ts';
+import type { TrashRepository } from '../repositories/trash.ts';
+import type { UserRepository } from '../repositories/users.ts';
+import type { Actor, AuthorizationApi } from './contracts.ts';
+import { messageChanges } from './message-changes.ts';
+import { messageComposer } from './message-composer.ts';
+import { messageHistory } from './message-history.ts';
+import { refusalNotice } from './message-notice.ts';
+import { messagePosting } from './message-post.ts';
+import { messageReactions } from './message-reactions.ts';
+import { messageSettling } from './message-settle.ts';
+import { messageSync } from './message-sync.ts';
+import { messageView } from './message-view.ts';
+import { postOutbox } from './post-outbox.ts';
+import type { SettingsReader } from './settings.ts';
 
 /** A page of a room's history. Dates bound `ts`; exclusive unless `inclusive`. */
 export type HistoryQuery = {
@@ -12,6 +32,8 @@ export type HistoryQuery = {
 	count?: number | undefined;
 	/** Also `firstUnread` and `unreadNotLoaded`; unread is what is newer than `oldest`. */
 	unreads?: boolean | undefined;
+	/** When the caller last read the room: what is newer counts as unread, loaded or not. */
+	lastSeen?: Date | undefined;
 	/** Default true. false: thread replies are left out unless shown in the room. */
 	showThreadMessages?: boolean | undefined;
 };
@@ -98,7 +120,7 @@ export type MessagesService = {
 	history(actor: Actor | null, query: HistoryQuery): Promise<HistoryPage>;
 	/** A filtered list of a room's messages. @throws ClientError `error-not-allowed`, `error-invalid-sort` */
 	list(actor: Actor | null, query: MessageListQuery): Promise<MessageList>;
-	/** What is newer than a date, newest first; thread-only replies left out. @throws ClientError `error-not-allowed` */
+	/** What is newer than a date, newest first, up to 10,000. @throws ClientError `error-not-allowed` */
 	missed(actor: Actor | null, rid: RoomId, start: Date): Promise<Message[]>;
 	/** What follows a date, oldest first. @throws ClientError `error-not-allowed` */
 	following(actor: Actor, rid: RoomId, after: Date | undefined, count: number): Promise<Message[]>;
@@ -167,3 +189,46 @@ export type NewMessage = Pick<Message, 'rid'> &
 			| 'location'
 		>
 	>;
+
+type Deps = {
+	messages: MessageRepository;
+	/** Effects of posts on rooms and subscriptions. */
+	posts: RoomPostRepository;
+	reads: SubscriptionReadRepository;
+	rooms: Pick<RoomRepository, 'findById'>;
+	users: Pick<UserRepository, 'findByUsernames'>;
+	trash: Pick<TrashRepository, 'moveToTrash' | 'moveAllToTrash'>;
+	authorization: AuthorizationApi;
+	settings: SettingsReader;
+	bus: Pick<Bus, 'publish'>;
+	clock: Clock;
+	/** Makes a new document id. */
+	ids: () => string;
+	log: Log;
+};
+
+/** Messages: posting, reading, changing. Runs in: core. */
+export function messagesService(given: Deps): MessagesService {
+	const deps = { ...given, newId: given.ids };
+	const outbox = postOutbox({ close: deps.posts.close, log: deps.log });
+	const composer = messageComposer(deps);
+	const forClient = messageView(deps);
+	const posting = messagePosting({ ...deps, outbox, composer, explain: refusalNotice(deps) });
+	const changes = messageChanges({ ...deps, composer });
+
+	return {
+		send: posting.send,
+		postSystem: posting.postSystem,
+		settle: messageSettling({ ...deps, posting }),
+		async removeAll(rid) {
+			await deps.trash.moveAllToTrash('rocketchat_message', { rid });
+		},
+		...messageHistory({ ...deps, forClient }),
+		...messageSync({ ...deps, forClient }),
+		forClient,
+		update: changes.update,
+		remove: changes.remove,
+		react: messageReactions({ ...deps, reach: changes.reach }),
+		stop: outbox.flush,
+	};
+}

@@ -64,6 +64,11 @@ export const indexTable: Readonly<Record<string, readonly IndexDescription[]>> =
 		...['prid', 'u._id, open, department', '_updatedAt'].map((key) => index(key)),
 		...['desktopNotifications', 'mobilePushNotifications', 'emailNotifications', 'autoTranslate'].map(sparse),
 		...['autoTranslateLanguage', 'userHighlights.0'].map(sparse),
+		index('rid, userHighlights.0', {
+			name: 'rk_rid_highlights',
+			partialFilterExpression: { 'userHighlights.0': { $exists: true } },
+		}),
+		index('rid, status', { name: 'rk_rid_status', partialFilterExpression: { status: { $exists: true } } }),
 	],
 	rocketchat_message: [
 		...['rid, ts, _updatedAt', 'ts', 'u._id', 'rid, t, u._id', 'rid, tcount', '_updatedAt'].map((key) => index(key)),
@@ -81,6 +86,7 @@ export const indexTable: Readonly<Record<string, readonly IndexDescription[]>> =
 		index('__collection__'),
 		expiring('_deletedAt', 30 * daySeconds),
 		index('rid, __collection__, _deletedAt'),
+		index('u._id, __collection__, _deletedAt', { name: 'rk_user_collection_deletedAt' }),
 	],
 	rocketchat_uploads: ['rid', 'uploadedAt', 'typeGroup'].map((key) => index(key)),
 	rocketchat_avatars: ['name', 'rid'].map(sparse),
