@@ -1,0 +1,105 @@
+import { createRequire } from 'node:module';
+import { pino, type DestinationStream, type LoggerOptions } from 'pino';
+import type pinoPretty from 'pino-pretty';
+import { maskText, redactFields } from './redaction.ts';
+
+type LogMethod = {
+	/** @param fields `event`: stable name for machines, e.g. `bus.gap`; `err`: an error. Ids, codes, sizes, durations. */
+	(fields: object, message?: string): void;
+	(message: string): void;
+};
+
+/**
+ * What the server tells its operator. Fields hold ids, codes, sizes and durations: never texts of messages, passwords,
+ * tokens or full URLs; what looks like one is censored.
+ *
+ * @see security contract, 7 and 11
+ */
+export type Log = {
+	fatal: LogMethod;
+	error: LogMethod;
+	warn: LogMethod;
+	info: LogMethod;
+	debug: LogMethod;
+	trace: LogMethod;
+	/** The same log with these fields on every line. */
+	child(fields: object): Log;
+	/** Writes out what is still in memory, now. */
+	flush(): void;
+};
+
+export type LogOptions = {
+	level?: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+	/** Default: `pretty` when standard output is a terminal, else `json`. */
+	format?: 'pretty' | 'json' | null;
+	/** The process: `rookery` or a service's name. */
+	name: string;
+	/** Where lines go instead of standard output: for tests. */
+	destination?: DestinationStream;
+};
+
+/** More than this is not kept when the reader of the log is slow: lines are dropped instead. */
+const maxWaitingBytes = 4 * 1024 * 1024;
+
+/** Makes the log of a process. Lines are written in the background and completed when the process exits. */
+export function createLog({ level = 'info', format, name, destination }: LogOptions): Log {
+	const isPretty = (format ?? (process.stdout.isTTY ? 'pretty' : 'json')) === 'pretty';
+	const sink = destination ?? (isPretty ? terminal() : standardOutput());
+	const options: LoggerOptions = {
+		level,
+		name,
+		base: { pid: process.pid },
+		timestamp: pino.stdTimeFunctions.isoTime,
+		formatters: { level: (label) => ({ level: label }), log: redactFields },
+		serializers: { err: (error: unknown) => redactFields({ err: pino.stdSerializers.err(error as Error) })['err'] },
+		hooks: {
+			logMethod(args, method) {
+				const masked = args.map((arg: unknown) => (typeof arg === 'string' ? maskText(arg) : arg));
+				method.apply(this, masked as typeof args);
+			},
+		},
+	};
+	return withFlush(pino(options, sink), sink);
+}
+
+/** A log that says nothing: for tests and tools. */
+export const silentLog: Log = createLog({ level: 'silent', name: 'silent', destination: { write: () => undefined } });
+
+function withFlush(logger: pino.Logger, sink: DestinationStream): Log {
+	const flush = (): void => {
+		if ('flushSync' in sink && typeof sink.flushSync === 'function') sink.flushSync();
+	};
+	return Object.assign(logger, { flush, child: childOf(logger, sink) }) as Log;
+}
+
+function childOf(logger: pino.Logger, sink: DestinationStream): (fields: object) => Log {
+	const make = logger.child.bind(logger);
+	return (fields) => withFlush(make(redactFields({ ...fields })), sink);
+}
+
+function standardOutput(): DestinationStream {
+	const stream = pino.destination({ dest: 1, sync: false, maxLength: maxWaitingBytes });
+	// The reader has gone, or is too slow: the server goes on without its log.
+	stream.on('error', () => undefined);
+	process.once('exit', () => {
+		try {
+			stream.flushSync();
+		} catch {
+			// Nothing can be written any more, also not why.
+		}
+	});
+	return stream;
+}
+
+/** Coloured lines for people, written at once. Loaded only where it is used. */
+function terminal(): DestinationStream {
+	const pretty = createRequire(import.meta.url)('pino-pretty') as typeof pinoPretty;
+	return pretty({
+		colorize: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
+		destination: 1,
+		sync: true,
+		translateTime: 'SYS:HH:MM:ss',
+		ignore: 'pid,event',
+		singleLine: true,
+	});
+}
