@@ -55,10 +55,9 @@ export function settingRepository(db: Db) {
 			await settings.bulkWrite(operations, { ordered: false });
 		},
 
-		/** Stores a value. @returns false when there is no such setting. */
-		async setValue(id: string, value: unknown): Promise<boolean> {
-			const { matchedCount } = await settings.updateOne({ _id: id }, { $set: { value }, ...stamp });
-			return matchedCount === 1;
+		/** Stores a value. @returns The setting as stored then; null when there is no such setting. */
+		setValue(id: string, value: unknown): Promise<Setting | null> {
+			return settings.findOneAndUpdate({ _id: id }, { $set: { value }, ...stamp }, { returnDocument: 'after' });
 		},
 
 		/** Stores a value where another one is stored now. @returns false when it is not: nothing was written. */

@@ -1,4 +1,9 @@
+import { isValidSettingValue } from '@rookery/protocol/catalogue/setting-value.ts';
+import { ClientError } from '@rookery/protocol/errors.ts';
 import type { Setting } from '@rookery/protocol/records.ts';
+import type { Bus } from '../bus/bus.ts';
+import type { SettingRepository } from '../repositories/settings.ts';
+import { recordTable, type RecordTable } from './record-table.ts';
 
 /**
  * Reads settings from memory. Every process keeps its own copy, loaded at start and refreshed by the events of
@@ -21,3 +26,119 @@ export type SettingsService = SettingsReader & {
 	/** Stores a value. Checks the type, not the permission. @throws ClientError `error-invalid-setting-value` */
 	set(id: string, value: unknown): Promise<void>;
 };
+
+type Deps = {
+	settings: SettingRepository;
+	bus: Bus;
+	/** Hears of each change, with the effective value; also of those read again after a gap. */
+	onChange?: (id: string, value: unknown) => void;
+};
+
+/** Answers of a sync repeat what changed shortly before the date asked for: commits may be late, clocks differ. */
+const syncOverlapMs = 10_000;
+
+/**
+ * Loads the settings into memory and keeps them current. For every process.
+ *
+ * @throws what the database threw: the caller decides about another try
+ */
+export async function loadSettings(deps: Deps): Promise<SettingsReader & { stop(): void }> {
+	const table = await settingTable(deps);
+	return { ...readerOf(table), stop: () => table.stop() };
+}
+
+/**
+ * Settings as core uses them: read, listed for clients and written.
+ *
+ * @see realtime contract 3.5; data model 9
+ */
+export async function settingsService(deps: Deps): Promise<SettingsService & { stop(): void }> {
+	const { settings } = deps;
+	const table = await settingTable(deps);
+
+	return {
+		...readerOf(table),
+		listPublic: () => publicOf(table.all()).toSorted((left, right) => (left._id < right._id ? -1 : 1)),
+
+		async publicSince(since) {
+			const from = new Date(since.getTime() - syncOverlapMs);
+			const [changed, removed] = await Promise.all([settings.changedSince(from), settings.removedSince(from)]);
+			return { update: publicOf(changed), remove: removed.map(({ _id, _deletedAt }) => ({ _id, _deletedAt })) };
+		},
+
+		async set(id, value) {
+			const present = table.get(id) ?? (await settings.findById(id));
+			if (present === null || !isValidSettingValue(present, value)) throw invalidValue(id);
+			const stored = await settings.setValue(id, value);
+			if (stored === null) throw invalidValue(id);
+			table.put(stored);
+		},
+
+		stop: () => table.stop(),
+	};
+}
+
+function settingTable({ settings, bus, onChange }: Deps): Promise<RecordTable<Setting>> {
+	return recordTable({
+		bus,
+		key: 'all:settings',
+		record: 'setting',
+		recordOf: (body) => body.setting,
+		load: () => settings.all(),
+		// Secrets travel without their value.
+		reload: {
+			isNeeded: (setting) => setting.type !== 'group' && !('value' in setting),
+			load: (id) => settings.findById(id),
+		},
+		...(onChange === undefined
+			? {}
+			: { onChange: (setting: Setting) => onChange(setting._id, effectiveValue(setting)) }),
+	});
+}
+
+function readerOf(table: Pick<RecordTable<Setting>, 'get'>): SettingsReader {
+	const get = (id: string): unknown => {
+		const setting = table.get(id);
+		return setting === undefined ? undefined : effectiveValue(setting);
+	};
+	return {
+		get,
+		flag(id, fallback = false) {
+			const value = get(id);
+			return typeof value === 'boolean' ? value : fallback;
+		},
+		number(id, fallback) {
+			const value = numberOf(get(id));
+			return Number.isFinite(value) ? value : fallback;
+		},
+		text(id, fallback = '') {
+			const value = get(id);
+			return typeof value === 'string' ? value : fallback;
+		},
+	};
+}
+
+/** Texts of digits occur in settings of type `int`. @see data model, 17.7 */
+function numberOf(value: unknown): number {
+	return typeof value === 'string' && value.trim() !== ''
+		? Number(value)
+		: typeof value === 'number'
+			? value
+			: Number.NaN;
+}
+
+/** An enterprise setting has its licence-less value. */
+function effectiveValue({ enterprise, invalidValue, value }: Setting): unknown {
+	return enterprise === true && invalidValue !== undefined ? invalidValue : value;
+}
+
+/** What everybody may see, with the effective values. A password is never public, whatever the record says. */
+function publicOf(settings: Setting[]): Setting[] {
+	return settings
+		.filter((setting) => setting.public === true && setting.hidden !== true && setting.type !== 'password')
+		.map((setting) => ({ ...setting, value: effectiveValue(setting) }));
+}
+
+function invalidValue(id: string): ClientError {
+	return new ClientError('error-invalid-setting-value', 'Invalid setting value', { settingId: id });
+}
