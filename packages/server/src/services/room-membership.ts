@@ -49,12 +49,13 @@ export function roomMembership(deps: RoomDeps): RoomMembership {
 		const own = { open: true, ...somethingNew, hasJoinTime: true, ...(isFavorite ? { f: true } : {}) };
 		const { subscription, isNew } = await subscriptions.insert(newMembership(room, user, ids(), own), room);
 		if (!isNew) return false;
+		await members.addRoom([user._id], rid);
 		if ((await rooms.findById(rid)) === null) {
 			// Deleted in between: whoever deletes removes the room first, so one of the two sees the other.
 			await subscriptions.remove(subscription);
+			await members.removeRoom(user._id, rid);
 			throw invalidRoom();
 		}
-		await members.addRoom([user._id], rid);
 		await recountMembers(deps, rid);
 		return true;
 	}
