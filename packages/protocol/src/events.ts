@@ -68,6 +68,25 @@ export type RecordBodies = {
 	post: Post;
 	/** Keys `all:presence` and `user:<uid>`: the visible status of a user changed. */
 	presence: PresenceChange;
+	/**
+	 * Key `all:presence-reports`: a streamer's sockets. `bootEpoch` changes at each start of the streamer, `seq` grows by one
+	 * with each report; a full report replaces everything said before and goes on in the next one while `more` is set.
+	 * A report without connections only renews the lease.
+	 */
+	presenceReport: {
+		instance: string;
+		bootEpoch: string;
+		seq: number;
+		full: boolean;
+		more?: true;
+		connections: { id: string; uid: string; status: 'online' | 'away' | 'busy' | 'gone'; logout?: true }[];
+	};
+	/** Key `all:presence-requests`: presence asks a streamer, or all (null), for a full report. */
+	presenceRequest: { instance: string | null };
+	/** Key `all:presence-replicas`: a replica of presence lives (`isSynced`: it has heard every streamer), or ends. */
+	presenceReplica: { instance: string; isSynced: boolean; isLeaving: boolean };
+	/** Key `all:presence-replicas`: a chosen status or text was stored, the owner of the user has to announce it. */
+	presenceChoice: { uid: string; isVisible: boolean; previousStatus: UserStatus };
 	/** Key `user:<uid>`: login tokens stopped being valid. `hashedTokens` null = all of the user. */
 	logout: { uid: string; hashedTokens: string[] | null; reason: string };
 };

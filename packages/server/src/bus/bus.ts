@@ -106,7 +106,7 @@ export function busClient<Api extends object>(
 }
 
 /** Turns the functions of a service into call handlers, for `serve`. */
-export function handlersOf(api: object): Record<string, CallHandler> {
+export function handlersOf<Api extends object>(api: Api): Record<Extract<keyof Api, string>, CallHandler> {
 	const handlers: Record<string, CallHandler> = {};
 	for (const [name, value] of Object.entries(api) as [string, unknown][]) {
 		if (typeof value === 'function') handlers[name] = async (args) => (await value.apply(api, args)) as unknown;

@@ -84,7 +84,15 @@ export type AccountsApi = {
 	createUser(user: NewUser): Promise<PublicUser>;
 	/** Self-registration by the settings `Accounts_Registration*`. The first user of an empty server becomes admin. */
 	register(
-		user: { username?: string; name?: string; email: string; password: string; reason?: string; secretURL?: string },
+		user: {
+			username?: string;
+			name?: string;
+			email: string;
+			password: string;
+			reason?: string;
+			secretURL?: string;
+			customFields?: Record<string, unknown>;
+		},
 		connection: Connection,
 	): Promise<PublicUser>;
 	/** New password; all login tokens but `keepHashedToken` end. */
@@ -115,6 +123,8 @@ export type PresenceReport = {
 	/** Grows by one with each report; a full report replaces everything said before. */
 	seq: number;
 	full: boolean;
+	/** The full report goes on in the next one. */
+	more?: true;
 	connections: { id: string; uid: UserId; status: 'online' | 'away' | 'busy' | 'gone'; logout?: true }[];
 };
 
