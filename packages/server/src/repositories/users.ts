@@ -161,6 +161,31 @@ export function userRepository(db: Db) {
 			}
 		},
 
+		/**
+		 * Users as a list of who is there shows them, at most 10,000.
+		 *
+		 * @param scope Those of these ids, those changed since, or all; always without those who are offline, but for
+		 *   `since`: who left is news.
+		 */
+		listPresence(scope: { ids: UserId[] } | { since: Date } | 'all'): Promise<UserRecord[]> {
+			const present = {
+				username: { $exists: true },
+				status: { $in: ['online' as const, 'away' as const, 'busy' as const] },
+			};
+			const filter: Filter<User> =
+				scope === 'all'
+					? present
+					: 'ids' in scope
+						? { _id: { $in: scope.ids }, ...present }
+						: { _updatedAt: { $gt: scope.since }, username: { $exists: true } };
+			return users
+				.find<UserRecord>(filter, {
+					projection: { username: 1, name: 1, status: 1, utcOffset: 1, statusText: 1, avatarETag: 1, roles: 1 },
+					limit: 10_000,
+				})
+				.toArray();
+		},
+
 		/** Whether an active user with this role exists. */
 		async hasActiveRole(role: string): Promise<boolean> {
 			return (await users.findOne({ roles: role, active: true }, { projection: { _id: 1 } })) !== null;

@@ -140,6 +140,7 @@ function clientFailure(error: ClientError): { status: number; body: unknown } {
 	if (status === 500) return { status, body: { success: false, error: 'Internal server error' } };
 	if (status === 503) return { status, body: { success: false, error: 'Service Unavailable' } };
 	if (status === 429) return { status, body: { success: false, error: error.message } };
+	if (error.code === 'unauthorized') return { status, body: { success: false, error: 'unauthorized' } };
 	const details = error.details === undefined ? {} : { details: error.details };
 	return { status, body: { success: false, error: error.message, errorType: error.code, ...details } };
 }

@@ -49,7 +49,8 @@ export function userCreation({ users, firstAdmin, hasher, throttle, settings, co
 		if (outcome === 'username-taken') throw taken('username', user.username ?? '', wording);
 		if (outcome === 'email-taken') throw taken('email', user.email ?? '', wording);
 		await appointFirstAdmin(record);
-		if (user.joinDefaultChannels !== false) await joinDefaultRooms(record._id);
+		// Who has no name yet joins when he takes one.
+		if (user.joinDefaultChannels !== false && user.username !== undefined) await joinDefaultRooms(record._id);
 		const stored = await users.findById(record._id);
 		if (stored === null) throw new ClientError('error-invalid-user', 'Invalid user');
 		return stored;
@@ -130,7 +131,7 @@ function recordOf(user: NewUser, bcrypt: string | null, settings: SettingsReader
 		...(email === undefined ? {} : { emails: [{ address: email, verified: user.verified ?? false }] }),
 		...(Object.keys(customFields).length === 0 ? {} : { customFields }),
 		...(user.requirePasswordChange === true ? { requirePasswordChange: true } : {}),
-		...(active ? {} : { inactiveReason: 'pending_approval' }),
+		...(active ? {} : { inactiveReason: reason === undefined ? 'deactivated' : 'pending_approval' }),
 		type: user.type ?? 'user',
 		roles: user.roles ?? listOf(settings.text('Accounts_Registration_Users_Default_Roles', 'user')),
 		active,

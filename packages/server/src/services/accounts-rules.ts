@@ -13,7 +13,7 @@ const groupMentions = ['all', 'here'];
 /** Whether a name has the characters that `UTF8_User_Names_Validation` allows. */
 export function isValidUsername(username: string, settings: SettingsReader): boolean {
 	if (username === '' || username.length > maxNameLength || username.trim() !== username) return false;
-	if (/^\.*$/.test(username)) return false;
+	if (/^\.*$/.test(username) || /\p{Cc}/u.test(username)) return false;
 	return namePattern(settings).test(username);
 }
 
@@ -41,7 +41,11 @@ export function isBlockedUsername(username: string, settings: SettingsReader): b
  * @throws ClientError `error-invalid-email`, `error-invalid-domain`, `error-email-domain-blacklisted`
  */
 export function checkEmail(email: string, settings: SettingsReader): void {
-	if (email.length > 254 || !/^[^\s@<>"(),:;\\[\]]{1,64}@[^\s@<>"(),:;\\[\]]{1,253}$/.test(email)) {
+	if (
+		email.length > 254 ||
+		/\p{Cc}/u.test(email) ||
+		!/^[^\s@<>"(),:;\\[\]]{1,64}@[^\s@<>"(),:;\\[\]]{1,253}$/.test(email)
+	) {
 		throw new ClientError('error-invalid-email', `Invalid email ${email.slice(0, 254)}`);
 	}
 	const domain = email.slice(email.lastIndexOf('@') + 1).toLowerCase();
@@ -153,7 +157,14 @@ function longestRun(text: string): number {
 	return longest;
 }
 
-type CustomField = { type?: string; required?: boolean; minLength?: number; maxLength?: number; options?: string[] };
+type CustomField = {
+	type?: string;
+	public?: boolean;
+	required?: boolean;
+	minLength?: number;
+	maxLength?: number;
+	options?: string[];
+};
 
 /**
  * Reduces custom fields to those that `Accounts_CustomFields` declares.
@@ -195,6 +206,11 @@ function declaredFields(settings: SettingsReader): [string, CustomField][] {
 		// An administrator's unfinished text: no field is declared until it is JSON.
 		return [];
 	}
+}
+
+/** Names of the custom fields that everybody may see. */
+export function publicCustomFields(settings: SettingsReader): string[] {
+	return declaredFields(settings).flatMap(([name, field]) => (field.public === true ? [name] : []));
 }
 
 /** Whether a text is the secret of the registration page. Compares in constant time. */

@@ -1,6 +1,7 @@
 import type { TestContext } from 'node:test';
 import type { Db } from 'mongodb';
 import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
 import { firstAdminRepository } from '../repositories/first-admin.ts';
 import { loginAttemptRepository } from '../repositories/login-attempts.ts';
 import { indexTable } from '../repositories/migrations/index-table.ts';
@@ -33,21 +34,23 @@ export function movableClock(): Clock & { advance(ms: number): void } {
 	};
 }
 
-/** A log that keeps what was written at each level, silent otherwise. */
-export function fakeLog() {
-	const lines: { level: string; fields: Record<string, unknown> }[] = [];
-	const write = (level: string) => (fields: unknown) => {
-		lines.push({ level, fields: typeof fields === 'object' ? { ...fields } : { message: fields } });
+/** A log that keeps its lines and writes none. */
+export function fakeLog(): { log: Log; lines: { level: string; fields: object }[] } {
+	const lines: { level: string; fields: object }[] = [];
+	const at = (level: string) => (fields: object | string) => {
+		lines.push({ level, fields: typeof fields === 'string' ? { message: fields } : fields });
 	};
-	const log = {
-		error: write('error'),
-		warn: write('warn'),
-		info: write('info'),
-		debug: write('debug'),
-		fatal: write('fatal'),
-		trace: write('trace'),
+	const log: Log = {
+		trace: at('trace'),
+		debug: at('debug'),
+		info: at('info'),
+		warn: at('warn'),
+		error: at('error'),
+		fatal: at('fatal'),
+		child: () => log,
+		flush: () => undefined,
 	};
-	return { lines, log: log as never };
+	return { log, lines };
 }
 
 export function connectionFrom(clientAddress: string, transport: Connection['transport'] = 'websocket'): Connection {
