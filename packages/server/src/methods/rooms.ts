@@ -259,29 +259,3 @@ export const channelsList = method('channelsList', {
 		return { channels: found.slice(0, count).map(({ _id, name, t }) => ({ _id, name, t })) };
 	},
 });
-
-/** Every method of this file. */
-export const roomMethods = [
-	roomsGet,
-	getRoomIdByNameOrId,
-	getRoomNameById,
-	getRoomById,
-	getRoomByTypeAndName,
-	roomNameExists,
-	createChannel,
-	createPrivateGroup,
-	createDirectMessage,
-	joinRoom,
-	leaveRoom,
-	joinDefaultChannels,
-	addUsersToRoom,
-	addUserToRoom,
-	removeUserFromRoom,
-	eraseRoom,
-	openRoom,
-	hideRoom,
-	toggleFavorite,
-	getRoomRoles,
-	getUsersOfRoom,
-	channelsList,
-];

@@ -199,21 +199,3 @@ export const channelsModerators = route({
 		return moderatorsOf(services, room);
 	},
 });
-
-/** Every route of this file. */
-export const channelRoutes = [
-	channelsCreate,
-	channelsList,
-	channelsListJoined,
-	channelsInfo,
-	channelsJoin,
-	channelsLeave,
-	channelsInvite,
-	channelsKick,
-	channelsDelete,
-	channelsHistory,
-	channelsMessages,
-	channelsMembers,
-	channelsRoles,
-	channelsModerators,
-];

@@ -157,19 +157,3 @@ export const groupsModerators = route({
 	query: z.object(roomRefQuery),
 	run: async ({ actor, query, services }) => moderatorsOf(services, await groupOf(services, actor, query, 'allowed')),
 });
-
-/** Every route of this file. */
-export const groupRoutes = [
-	groupsCreate,
-	groupsList,
-	groupsInfo,
-	groupsInvite,
-	groupsKick,
-	groupsLeave,
-	groupsDelete,
-	groupsHistory,
-	groupsMessages,
-	groupsMembers,
-	groupsRoles,
-	groupsModerators,
-];

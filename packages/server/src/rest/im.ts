@@ -185,5 +185,5 @@ async function accessible(services: CoreServices, actor: Actor, ref: DirectRef):
 	return directOf(services, actor, ref, 'Query');
 }
 
-/** Every route of this file: each under both words. */
+/** Every route of this file, under both words. */
 export const imRoutes = [...directRoutes('im'), ...directRoutes('dm')];

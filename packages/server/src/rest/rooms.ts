@@ -178,18 +178,3 @@ export const roomsRoles = route({
 		return { roles: await services.rooms.listRoles(room) };
 	},
 });
-
-/** Every route of this file. */
-export const roomRoutes = [
-	roomsGet,
-	roomsInfo,
-	roomsJoin,
-	roomsLeave,
-	roomsDelete,
-	roomsOpen,
-	roomsHide,
-	roomsFavorite,
-	roomsNameExists,
-	roomsIsMember,
-	roomsRoles,
-];
