@@ -85,6 +85,11 @@ export function eventRouter(context: DdpContext, rights: RightsWatch) {
 				const { uid, hashedTokens } = body as RecordBodies['logout'];
 				return revokeTokens(context, uid, hashedTokens);
 			}
+			case 'presenceReport':
+			case 'presenceRequest':
+			case 'presenceReplica':
+			case 'presenceChoice':
+				return;
 			// Between streamers and presence, on keys of their own.
 			case 'presenceReport':
 			case 'presenceRequest':

@@ -3,13 +3,6 @@ import { stream } from './stream.ts';
 /** Permissions of which one is enough to see settings that are not public. */
 export const settingPermissions = ['view-privileged-setting', 'edit-privileged-setting', 'manage-selected-settings'];
 
-/** Which key of the bus carries which event; the rest travels on `all:logged`. */
-const busKeys: ReadonlyMap<string, `all:${string}`> = new Map([
-	['user-status', 'all:presence'],
-	['permissions-changed', 'all:permissions'],
-	['private-settings-changed', 'all:settings'],
-]);
-
 /**
  * `stream-notify-logged`: what everybody who is logged in may know (avatars, names, emoji, roles), and the settings that
  * are not public for those who may see them.
@@ -18,7 +11,7 @@ const busKeys: ReadonlyMap<string, `all:${string}`> = new Map([
  */
 export const notifyLogged = stream('notify-logged', {
 	access: 'user',
-	busKey: ({ event }) => busKeys.get(event) ?? 'all:logged',
+	busKey: ({ event }) => (event === 'user-status' ? 'all:presence' : 'all:logged'),
 	mayRead: async ({ actor, event, services }) => {
 		if (actor === null) return false;
 		if (event !== 'private-settings-changed') return true;
