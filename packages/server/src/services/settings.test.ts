@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import type { Setting } from '@rookery/protocol/records.ts';
 import { localBus } from '../bus/local.ts';
+import { loginServiceRepository } from '../repositories/login-services.ts';
 import { settingRepository, type NewSetting } from '../repositories/settings.ts';
 import { trashRepository } from '../repositories/trash.ts';
 import { testDatabase } from '../testing/database.ts';
@@ -37,7 +38,13 @@ async function given(t: TestContext) {
 	const settings = settingRepository(db);
 	await settings.insertMissing([name, limit, secret, flag, mode, paid, hidden, group]);
 	const waiting = new Map<string, (value: unknown) => void>();
-	const service = await settingsService({ settings, bus, onChange: (id, value) => waiting.get(id)?.(value) });
+	const loginServices = loginServiceRepository(db);
+	const service = await settingsService({
+		settings,
+		loginServices,
+		bus,
+		onChange: (id, value) => waiting.get(id)?.(value),
+	});
 	t.after(async () => {
 		service.stop();
 		await bus.close();
@@ -235,4 +242,18 @@ test('every other process reads settings the same way', async (t) => {
 	t.after(() => reader.stop());
 	assert.equal(reader.text('Site_Name'), 'Rookery');
 	assert.equal(reader.get('Paid'), false);
+});
+
+test('login services are listed without anything secret', async (t) => {
+	const { db, service } = await given(t);
+	await db
+		.collection<{ _id: string; [field: string]: unknown }>('meteor_accounts_loginServiceConfiguration')
+		.insertMany([
+			{ _id: 'b', service: 'github', clientId: 'id', secret: 'hush', buttonColor: '#fff' },
+			{ _id: 'a', service: 'apple', clientId: 'apple-id', privateKey: 'hush', client_secret: 'hush' },
+		]);
+	assert.deepEqual(await service.loginServices(), [
+		{ _id: 'a', service: 'apple', clientId: 'apple-id' },
+		{ _id: 'b', service: 'github', clientId: 'id', buttonColor: '#fff' },
+	]);
 });

@@ -2,6 +2,7 @@ import { isValidSettingValue } from '@rookery/protocol/catalogue/setting-value.t
 import { ClientError } from '@rookery/protocol/errors.ts';
 import type { Setting } from '@rookery/protocol/records.ts';
 import type { Bus } from '../bus/bus.ts';
+import type { LoginServiceRepository } from '../repositories/login-services.ts';
 import type { SettingRepository } from '../repositories/settings.ts';
 import { recordTable, type RecordTable } from './record-table.ts';
 
@@ -25,7 +26,12 @@ export type SettingsService = SettingsReader & {
 	publicSince(since: Date): Promise<{ update: Setting[]; remove: { _id: string; _deletedAt: Date }[] }>;
 	/** Stores a value. Checks the type, not the permission. @throws ClientError `error-invalid-setting-value` */
 	set(id: string, value: unknown): Promise<void>;
+	/** How people can log in besides a password, in the order of their names. Without anything secret. */
+	loginServices(): Promise<LoginService[]>;
 };
+
+/** One provider of logins as everybody may see it: its public keys and addresses, its button. */
+export type LoginService = { _id: string; service: string; [field: string]: unknown };
 
 type Deps = {
 	settings: SettingRepository;
@@ -37,6 +43,9 @@ type Deps = {
 /** Answers of a sync repeat what changed shortly before the date asked for: commits may be late, clocks differ. */
 const syncOverlapMs = 10_000;
 
+/** Fields of a login service that are nobody's business, whatever a provider calls them. */
+const secretField = /secret|private|password|^key$/i;
+
 /**
  * Loads the settings into memory and keeps them current. For every process.
  *
@@ -47,13 +56,21 @@ export async function loadSettings(deps: Deps): Promise<SettingsReader & { stop(
 	return { ...readerOf(table), stop: () => table.stop() };
 }
 
+/** The settings as they are stored now, not kept current: for what runs before there is a bus. */
+export async function readSettings(settings: Pick<SettingRepository, 'all'>): Promise<SettingsReader> {
+	const byId = new Map((await settings.all()).map((setting) => [setting._id, setting]));
+	return readerOf({ get: (id) => byId.get(id) });
+}
+
 /**
  * Settings as core uses them: read, listed for clients and written.
  *
  * @see realtime contract 3.5; data model 9
  */
-export async function settingsService(deps: Deps): Promise<SettingsService & { stop(): void }> {
-	const { settings } = deps;
+export async function settingsService(
+	deps: Deps & { loginServices: LoginServiceRepository },
+): Promise<SettingsService & { stop(): void }> {
+	const { settings, loginServices } = deps;
 	const table = await settingTable(deps);
 
 	return {
@@ -72,6 +89,13 @@ export async function settingsService(deps: Deps): Promise<SettingsService & { s
 			const stored = await settings.setValue(id, value);
 			if (stored === null) throw invalidValue(id);
 			table.put(stored);
+		},
+
+		async loginServices() {
+			return (await loginServices.all()).map((service) => {
+				const visible = Object.entries(service).filter(([field]) => !secretField.test(field));
+				return Object.assign({ _id: service._id, service: service.service }, Object.fromEntries(visible));
+			});
 		},
 
 		stop: () => table.stop(),
