@@ -27,6 +27,11 @@ export type StreamName =
 /**
  * Where an event travels on the bus: one key per room, per user and per global topic, never per event name.
  * Whatever follows the colon may hold any text.
+ *
+ * The global topics: `all:public` (stream `notify-all`), `all:logged` (`notify-logged` but for what follows),
+ * `all:settings` (setting records, `private-settings-changed`), `all:permissions` (permission records,
+ * `permissions-changed`), `all:roles` (role records, stream `roles`), `all:presence` and `all:presence-reports`,
+ * `all:hub` (`resync`).
  */
 export type EventKey = `room:${string}` | `user:${string}` | `all:${string}`;
 
@@ -87,6 +92,8 @@ export type RecordBodies = {
 	presenceReplica: { instance: string; isSynced: boolean; isLeaving: boolean };
 	/** Key `all:presence-replicas`: a chosen status or text was stored, the owner of the user has to announce it. */
 	presenceChoice: { uid: string; isVisible: boolean; previousStatus: UserStatus };
+	/** Key `all:hub`: changes were missed for good. Whoever holds anything that events keep current reads it anew. */
+	resync: { epoch: number; reason: string };
 	/** Key `user:<uid>`: login tokens stopped being valid. `hashedTokens` null = all of the user. */
 	logout: { uid: string; hashedTokens: string[] | null; reason: string };
 };

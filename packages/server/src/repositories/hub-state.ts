@@ -1,4 +1,4 @@
-import type { Db } from 'mongodb';
+import type { Db, Document } from 'mongodb';
 import type { Pos } from '@rookery/protocol/events.ts';
 import type { LeaseDocument, LeaseStore } from '../platform/lease.ts';
 import type { ResumeToken } from './watch.ts';
@@ -37,13 +37,11 @@ export function hubStateRepository(db: Db) {
 
 		async take(seen, holder) {
 			if (seen === null) {
-				// The row appears once: of two who try, one finds it there.
-				const row = await leases.findOneAndUpdate(
-					{ _id: leaseId },
-					{ $setOnInsert: { holder, epoch: 1, beat: 1 } },
-					{ upsert: true, returnDocument: 'after' },
-				);
-				return row?.holder === holder && row.epoch === 1 ? leaseOf(row) : null;
+				const row = await leases.findOneAndUpdate({ _id: leaseId }, firstLease(holder), {
+					upsert: true,
+					returnDocument: 'after',
+				});
+				return row?.holder === holder && row.beat === 1 ? leaseOf(row) : null;
 			}
 			const row = await leases.findOneAndUpdate(
 				{ _id: leaseId, holder: seen.holder, epoch: seen.epoch, beat: seen.beat },
@@ -96,6 +94,16 @@ export function hubStateRepository(db: Db) {
 }
 
 export type HubStateRepository = ReturnType<typeof hubStateRepository>;
+
+/**
+ * The row appears once: of two who try, one finds it there. Its first epoch is the database's time in seconds, so that it
+ * is later than all before it even where somebody has dropped the collection.
+ */
+function firstLease(holder: string): Document[] {
+	const epoch = { $toLong: { $floor: { $divide: [{ $toLong: '$$NOW' }, 1_000] } } };
+	const first = { $mergeObjects: [{ $literal: { _id: leaseId, holder, beat: 1 } }, { epoch }] };
+	return [{ $replaceWith: { $cond: [{ $eq: [{ $type: '$beat' }, 'missing'] }, first, '$$ROOT'] } }];
+}
 
 function leaseOf({ holder, epoch, beat }: LeaseRow): LeaseDocument {
 	return { holder, epoch, beat };

@@ -82,8 +82,9 @@ export async function readChange(
 		case 'refineCollectionShardKey':
 		case 'reshardCollection':
 		case 'shardCollection':
-			return null;
+			break;
 	}
+	return null;
 }
 
 function documentChange(

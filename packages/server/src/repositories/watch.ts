@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { MongoServerError, type ChangeStream, type ChangeStreamDocument, type Db, type Document } from 'mongodb';
+import { backoffMs } from '../platform/retry.ts';
 import { readChange, type Change, type ReadBack } from './watch-change.ts';
 
 /** Where a change stream stands: opaque, for `resumeAfter`. */
@@ -34,8 +35,6 @@ const lostCodes: ReadonlySet<unknown> = new Set([
 /** A change with the documents before and after it does not fit into one answer. */
 const tooLargeCode = 10_334;
 
-const firstWaitMs = 100;
-const longestWaitMs = 5_000;
 /** The server answers an idle stream this often: also the longest time that ending it takes. */
 const maxAwaitTimeMS = 1_000;
 
@@ -142,9 +141,4 @@ function readBackFrom(db: Db): ReadBack {
 			return document;
 		},
 	};
-}
-
-function backoffMs(attempt: number): number {
-	const ms = Math.min(longestWaitMs, firstWaitMs * 2 ** Math.min(attempt - 1, 10));
-	return Math.round(ms / 2 + (Math.random() * ms) / 2);
 }

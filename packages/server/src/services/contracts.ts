@@ -1,4 +1,4 @@
-import type { RoomId, User, UserId, UserStatus } from '@rookery/protocol/records.ts';
+import type { MessageId, RoomId, User, UserId, UserStatus } from '@rookery/protocol/records.ts';
 
 /**
  * What the processes ask of each other over the bus. Each type is served by one service (`processes.ts`) and used through
@@ -151,6 +151,9 @@ export type CoreApi = {
 	method(call: MethodCall): Promise<unknown>;
 	/** Puts a new user into the rooms with `default: true`. Called by accounts. */
 	joinDefaultRooms(uid: UserId, silenced: boolean): Promise<void>;
-	/** Repairs what a crash left between a message and its effects in this room. Called by the hub. */
-	settle(rid: RoomId): Promise<void>;
+	/**
+	 * Repairs what a crash left between a message and its effects in this room. Called by the hub.
+	 * @param uncounted Messages that no version of the room has counted.
+	 */
+	settle(rid: RoomId, uncounted?: MessageId[]): Promise<void>;
 };
