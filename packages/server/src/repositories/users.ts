@@ -90,6 +90,17 @@ export function userRepository(db: Db) {
 				.toArray();
 		},
 
+		/** Whether anybody has this name in any case. */
+		async hasUsername(username: string): Promise<boolean> {
+			return (await users.findOne({ username }, { projection: { _id: 1 }, collation: ignoringCase })) !== null;
+		},
+
+		/** Whether anybody has this address in any case. */
+		async hasEmail(email: string): Promise<boolean> {
+			const filter = { 'emails.address': email };
+			return (await users.findOne(filter, { projection: { _id: 1 }, collation: ignoringCase })) !== null;
+		},
+
 		/** The user with this address without regard to case, verified or not. */
 		async findByEmail(email: string): Promise<UserRecord | null> {
 			const found = await users

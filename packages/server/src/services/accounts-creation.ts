@@ -35,9 +35,8 @@ type Wording = 'register' | 'create';
 export function userCreation({ users, firstAdmin, hasher, throttle, settings, core, log }: Deps) {
 	/** What is taken is said before a password is hashed; `insert` decides it for good. */
 	async function refuseTaken({ username, email }: NewUser, wording: Wording): Promise<void> {
-		if (username !== undefined && (await users.findByUsername(username)) !== null)
-			throw taken('username', username, wording);
-		if (email !== undefined && (await users.findByEmail(email)) !== null) throw taken('email', email, wording);
+		if (username !== undefined && (await users.hasUsername(username))) throw taken('username', username, wording);
+		if (email !== undefined && (await users.hasEmail(email))) throw taken('email', email, wording);
 	}
 
 	async function create(user: NewUser, wording: Wording): Promise<PublicUser> {

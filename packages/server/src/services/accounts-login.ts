@@ -131,7 +131,7 @@ export function loginPipeline({ credentials, hasher, throttle, settings, clock, 
 			const inner = form.kind === 'totp' ? form.login : form;
 			const code = form.kind === 'totp' ? form.code : null;
 			if (inner.kind === 'resume') return resume(inner.token);
-			return withPassword(inner, code, connection);
+			return withPassword(inner, code, connection).catch((error: unknown) => throwFor(error, connection));
 		},
 
 		/** Who holds this pair; null when it is not valid. */
@@ -178,6 +178,12 @@ function checkSecondFactor(user: LoginUser, code: string | null, settings: Setti
 	const details = { method, codeGenerated: false, ...(method === 'email' ? { emailOrUsername: user.username } : {}) };
 	if (code !== null) throw new ClientError('totp-invalid', 'TOTP Invalid', details);
 	throw new ClientError('totp-required', 'TOTP Required', { ...details, availableMethods: available });
+}
+
+/** A socket's client retries after an error 500; only REST has a status for "unavailable". */
+function throwFor(error: unknown, { transport }: Connection): never {
+	const isUnavailable = error instanceof ClientError && error.code === 'error-service-unavailable';
+	throw isUnavailable && transport !== 'rest' ? new ClientError(500, 'Service Unavailable') : error;
 }
 
 /** The same for an unknown user and a wrong password, so that accounts cannot be probed. */

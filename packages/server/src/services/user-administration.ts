@@ -80,7 +80,7 @@ export function userAdministration(deps: UserDeps): Administration {
 				throw new ClientError('username-invalid', `${username.slice(0, 200)} ${text}`);
 			}
 			refuseBlocked(username);
-			if ((await users.findByUsername(username)) !== null || !(await users.setUsername(actor.uid, username))) {
+			if ((await users.hasUsername(username)) || !(await users.setUsername(actor.uid, username))) {
 				const details = { method: 'setUsername' };
 				throw new ClientError('error-field-unavailable', `<strong>${username}</strong> is already in use :(`, details);
 			}
@@ -90,7 +90,7 @@ export function userAdministration(deps: UserDeps): Administration {
 
 		async isUsernameFree(username) {
 			refuseBlocked(username);
-			return (await users.findByUsername(username)) === null;
+			return !(await users.hasUsername(username));
 		},
 
 		async logoutEverywhere(actor, uid) {

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import type { Db } from 'mongodb';
+import type { User } from '@rookery/protocol/records.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import { firstAdminRepository } from '../repositories/first-admin.ts';
@@ -57,8 +59,19 @@ export function connectionFrom(clientAddress: string, transport: Connection['tra
 	return { id: `c-${clientAddress}`, clientAddress, userAgent: 'test', transport };
 }
 
+/** Those that the tests rely on: a database of all would cost every test half a second and a hundred files. */
+const neededKeys = [
+	'username',
+	'emails.address',
+	'services.resume.loginTokens.hashedToken',
+	'rk.username',
+	'rk.emails',
+];
+
 async function createIndexes(db: Db): Promise<void> {
-	for (const name of ['users', 'rocketchat_server_events', 'rookery_attempts']) {
+	const ofUsers = (indexTable['users'] ?? []).filter(({ key }) => neededKeys.includes(Object.keys(key).join()));
+	await db.collection('users').createIndexes(ofUsers);
+	for (const name of ['rocketchat_server_events', 'rookery_attempts']) {
 		await db.collection(name).createIndexes([...(indexTable[name] ?? [])]);
 	}
 }
@@ -90,4 +103,35 @@ export async function accountsHarness(t: TestContext, values: Record<string, unk
 	};
 	const accounts = accountsService({ ...deps, passwordCost: 4 });
 	return { db, users, accounts, settings, settingValues, clock, joined, logLines: lines, deps };
+}
+
+/** The hash under which a token is stored. */
+export function hashOf(token: string): string {
+	return createHash('sha256').update(token).digest('base64');
+}
+
+/** The harness with one user `Ana`, password `secret`. */
+export async function accountsWithAna(t: TestContext, values: Record<string, unknown> = {}) {
+	const h = await accountsHarness(t, values);
+	const ana = await h.accounts.createUser({
+		username: 'Ana',
+		name: 'Ana A',
+		email: 'Ana@Example.org',
+		password: 'secret',
+		roles: ['user'],
+	});
+	const stored = () => h.db.collection<User>('users').findOne({ _id: ana._id });
+	const login = (password: unknown = 'secret', user: unknown = { username: 'Ana' }) =>
+		h.accounts.login({ user, password }, connectionFrom('10.0.0.1'));
+	return { ...h, ana, stored, login };
+}
+
+/** Asks until there is an answer, at most 5 s. */
+export async function waitFor<T>(read: () => Promise<T | null>): Promise<T> {
+	const end = performance.now() + 5_000;
+	for (;;) {
+		const value = await read();
+		if (value !== null) return value;
+		if (performance.now() > end) throw new Error('nothing came within 5 s');
+	}
 }
