@@ -5,6 +5,7 @@ import type { RoomId, UserId } from '@rookery/protocol/records.ts';
 import type { Bus, Envelope, ReceivedPart } from '../bus/bus.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { MembershipFact, RoomFact, UserFact } from '../repositories/access-facts.ts';
+import { onLostEvents } from './lost-events.ts';
 
 /** A fact as it was read, null = there is none, and when: ms of the monotonic clock at which the read began. */
 type Entry<T> = { value: T | null; readAt: number };
@@ -53,7 +54,7 @@ const maxMembershipsPerUser = 2_000;
  *
  * @see security contract, SEC-AZ-7
  */
-export function accessCache({ bus, clock, leaseMs, proofAgeMs, maxUsers = 4_000, maxRooms = 4_000 }: Deps) {
+export async function accessCache({ bus, clock, leaseMs, proofAgeMs, maxUsers = 4_000, maxRooms = 4_000 }: Deps) {
 	const users = shelves<UserId>(maxUsers);
 	const rooms = shelves<RoomId>(maxRooms);
 
@@ -119,7 +120,7 @@ export function accessCache({ bus, clock, leaseMs, proofAgeMs, maxUsers = 4_000,
 		for (const shelf of [...users.values(), ...rooms.values()]) forget(shelf);
 	}
 
-	const unlisten = bus.onState(clear);
+	const unlisten = await onLostEvents(bus, clear);
 
 	return {
 		user: (uid: UserId) => trusted(users.get(uid)?.user),
@@ -151,7 +152,7 @@ export function accessCache({ bus, clock, leaseMs, proofAgeMs, maxUsers = 4_000,
 	};
 }
 
-export type AccessCache = ReturnType<typeof accessCache>;
+export type AccessCache = Awaited<ReturnType<typeof accessCache>>;
 
 function forget(shelf: Shelf): void {
 	shelf.version += 1;

@@ -333,6 +333,20 @@ test('without the bus, and after a gap of it, nothing is answered from memory', 
 	assert.equal(await api.canAccessRoom('r', 'ann'), false);
 });
 
+test('when the hub has missed changes, nothing is answered from memory', async (t) => {
+	const { api, user, room, member, of, announce } = await given(t);
+	await user('ann');
+	await room('r', 'p');
+	await member('r', 'ann');
+	for (let round = 0; round < 3; round++) assert.equal(await api.canAccessRoom('r', 'ann'), true);
+
+	await of('rocketchat_subscription').deleteOne({ _id: 'r-ann' });
+	const body = { epoch: 2, reason: 'history lost' };
+	await announce('all:hub', { kind: 'record', record: 'resync', action: 'updated', body });
+
+	assert.equal(await api.canAccessRoom('r', 'ann'), false);
+});
+
 test('an event that was lost is noticed by the next one of its key', async (t) => {
 	const { api, user, room, member, of, bus } = await given(t);
 	await user('ann');

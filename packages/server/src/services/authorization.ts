@@ -41,7 +41,7 @@ type Caller = { uid: UserId; user: UserFact } | 'anonymous';
  */
 export async function authorizationService(deps: Deps): Promise<{ api: AuthorizationApi; stop(): void }> {
 	const { settings, bus, clock, proofAgeMs } = deps;
-	const cache = accessCache({ bus, clock, leaseMs, proofAgeMs });
+	const cache = await accessCache({ bus, clock, leaseMs, proofAgeMs });
 	const facts = accessFacts({ repository: deps.facts, cache });
 	const { permissions } = deps;
 	const table = await permissionTable({ permissions, facts, bus, clock, leaseMs, proofAgeMs });

@@ -3,6 +3,7 @@ import { decodeBody } from '@rookery/protocol/envelope.ts';
 import type { EventKey, RecordBodies, RecordName } from '@rookery/protocol/events.ts';
 import type { Bus, Envelope } from '../bus/bus.ts';
 import { coalesced } from '../platform/coalesced.ts';
+import { onLostEvents } from './lost-events.ts';
 
 type Stored = { _id: string; _updatedAt?: Date };
 
@@ -115,9 +116,7 @@ export async function recordTable<R extends RecordName, T extends Stored>(spec: 
 	}
 
 	const unsubscribe = await bus.subscribe(key, onEnvelope);
-	const unlisten = bus.onState((event) => {
-		if (event === 'connected' || event === 'gap') void repair();
-	});
+	const unlisten = await onLostEvents(bus, () => void repair());
 	await refresh();
 
 	return {

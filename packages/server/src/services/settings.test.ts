@@ -184,6 +184,17 @@ test('after a lost connection everything is read again', async (t) => {
 	assert.equal(service.text('Site_Name'), 'Changed meanwhile');
 });
 
+test('when the hub has missed changes, everything is read again', async (t) => {
+	const { bus, settings, nextChange } = await given(t);
+	await settings.setValue('Site_Name', 'Missed');
+	const arrived = nextChange('Site_Name');
+	const body = { epoch: 2, reason: 'history lost' };
+
+	bus.publish({ key: 'all:hub', parts: [{ kind: 'record', record: 'resync', action: 'updated', body }] });
+
+	assert.equal(await arrived, 'Missed');
+});
+
 test('an event that never came is noticed by the next one of the key', async (t) => {
 	const { bus, settings, announce, nextChange } = await given(t);
 	const first = await settings.setValue('Limit', 1);

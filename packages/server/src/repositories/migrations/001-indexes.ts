@@ -1,4 +1,5 @@
 import { MongoServerError, type Db, type IndexDescription } from 'mongodb';
+import type { IndexTable } from './index-spec.ts';
 import { indexTable } from './index-table.ts';
 import type { Migration } from './migration.ts';
 
@@ -12,18 +13,25 @@ const conflicts = new Set([85, 86, 11000]);
 export const indexes: Migration = {
 	number: 1,
 	name: 'indexes',
-	async run(db) {
-		const problems: string[] = [];
-		const queue = Object.entries(indexTable);
-		const work = async (): Promise<void> => {
-			for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-				problems.push(...(await createAll(db, next[0], next[1])));
-			}
-		};
-		await Promise.all(Array.from({ length: parallel }, work));
-		return problems;
-	},
+	run: (db) => createIndexes(db, indexTable),
 };
+
+/**
+ * Creates the indexes of a table, each collection's by one command.
+ *
+ * @returns Which ones could not be made, because others or the documents are in their way.
+ */
+export async function createIndexes(db: Db, table: IndexTable): Promise<string[]> {
+	const problems: string[] = [];
+	const queue = Object.entries(table);
+	const work = async (): Promise<void> => {
+		for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+			problems.push(...(await createAll(db, next[0], next[1])));
+		}
+	};
+	await Promise.all(Array.from({ length: parallel }, work));
+	return problems;
+}
 
 /** All in one command; one by one where that is refused, so that a conflict costs one index only. */
 async function createAll(db: Db, collection: string, wanted: readonly IndexDescription[]): Promise<string[]> {

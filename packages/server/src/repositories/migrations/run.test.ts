@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testDatabase } from '../../testing/database.ts';
+import { createIndexes } from './001-indexes.ts';
 import { watchedCollections } from './002-change-images.ts';
+import { controlDocument } from './003-control-document.ts';
 import { indexTable } from './index-table.ts';
 import type { Migration } from './migration.ts';
-import { migrate, migrations } from './run.ts';
+import { otherIndexTable } from './other-index-table.ts';
+import { laterMigrations, migrate, migrations } from './run.ts';
 
-test('an empty database gets every index, change images and the control document, and a second run does nothing', async (t) => {
+test('an empty database gets every index with its options, change images and the control document, and a second run does nothing', async (t) => {
 	const db = await testDatabase(t);
 	const done: string[] = [];
 	const startedAt = performance.now();
@@ -35,11 +38,11 @@ test('an empty database gets every index, change images and the control document
 	assert.deepEqual(control, { _id: 'control', version: 269, locked: false });
 
 	assert.deepEqual(await migrate(db, { instanceId: 'b', onDone: () => assert.fail('done twice') }), []);
-});
+	assert.deepEqual(await migrate(db, { instanceId: 'a', steps: laterMigrations }), []);
+	for (const [collection, wanted] of Object.entries(otherIndexTable)) {
+		assert.equal((await db.collection(collection).indexes()).length, wanted.length + 1, collection);
+	}
 
-test('index options are those of the contract', async (t) => {
-	const db = await testDatabase(t);
-	await migrate(db, { instanceId: 'a' });
 	const messages = await db.collection('rocketchat_message').indexes();
 	const named = (name: string): object | undefined => messages.find((index) => index.name === name);
 
@@ -58,32 +61,44 @@ test('index options are those of the contract', async (t) => {
 
 test('an index that exists with other options stays, is reported, and costs no other index', async (t) => {
 	const db = await testDatabase(t);
-	await db.collection('rocketchat_room').createIndex({ t: 1 }, { sparse: true });
-	await db
-		.collection<{ _id: string }>('rocketchat_team')
-		.insertMany([{ _id: '1', name: 'x' } as never, { _id: '2', name: 'x' } as never]);
+	await db.collection('rooms').createIndex({ t: 1 }, { sparse: true });
+	await db.collection('teams').insertMany([{ name: 'x' }, { name: 'x' }]);
+	const step: Migration = {
+		number: 1,
+		name: 'indexes',
+		run: (database) =>
+			createIndexes(database, {
+				rooms: [{ key: { ts: 1 } }, { key: { t: 1 } }, { key: { name: 1 }, unique: true }],
+				teams: [{ key: { name: 1 }, unique: true }, { key: { type: 1 } }],
+			}),
+	};
 
-	const problems = await migrate(db, { instanceId: 'a' });
+	const problems = await migrate(db, { instanceId: 'a', steps: [step] });
 
-	assert.equal(problems.length, 2);
-	assert.ok(problems.some((problem) => problem.startsWith('rocketchat_room: index {"t":1}')));
-	assert.ok(problems.some((problem) => problem.startsWith('rocketchat_team: index {"name":1}')));
-	const rooms = await db.collection('rocketchat_room').indexes();
+	assert.deepEqual(problems.toSorted(), [
+		'rooms: index {"t":1} conflicts with what is there',
+		'teams: index {"name":1} conflicts with what is there',
+	]);
+	const rooms = await db.collection('rooms').indexes();
 	assert.equal(rooms.find((index) => index.name === 't_1')?.sparse, true);
-	assert.equal(rooms.length, (indexTable['rocketchat_room']?.length ?? 0) + 1);
-	assert.deepEqual(await migrate(db, { instanceId: 'b' }), problems);
+	assert.deepEqual(new Set(rooms.map(({ name }) => name)), new Set(['_id_', 'name_1', 't_1', 'ts_1']));
+	assert.deepEqual(
+		(await db.collection('teams').indexes()).map(({ name }) => name),
+		['_id_', 'type_1'],
+	);
+	assert.deepEqual(await migrate(db, { instanceId: 'b', steps: [step] }), problems);
 });
 
 test('a database that somebody filled keeps its control document, or its lack of one', async (t) => {
 	const db = await testDatabase(t);
 	await db.collection<{ _id: string }>('users').insertOne({ _id: 'u' });
-	await migrate(db, { instanceId: 'a' });
+	await migrate(db, { instanceId: 'a', steps: [controlDocument] });
 	assert.equal(await db.collection('migrations').countDocuments(), 0);
 
 	const other = await testDatabase(t);
 	const control = { _id: 'control', version: 335, locked: false };
 	await other.collection<{ _id: string }>('migrations').insertOne({ ...control });
-	await migrate(other, { instanceId: 'a' });
+	await migrate(other, { instanceId: 'a', steps: [controlDocument] });
 	assert.deepEqual(await other.collection<{ _id: string }>('migrations').findOne({ _id: 'control' }), control);
 });
 

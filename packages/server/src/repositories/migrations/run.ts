@@ -3,10 +3,14 @@ import { MongoServerError, type Collection, type Db, type Filter } from 'mongodb
 import { indexes } from './001-indexes.ts';
 import { changeImages } from './002-change-images.ts';
 import { controlDocument } from './003-control-document.ts';
+import { otherIndexes } from './004-other-indexes.ts';
 import type { Migration } from './migration.ts';
 
-/** All steps in their order. A step that was released is never changed: a correction is a new step. */
+/** What must be done before the server is ready. A step that was released is never changed: a correction is a new step. */
 export const migrations: readonly Migration[] = [indexes, changeImages, controlDocument];
+
+/** What may be done while the server runs already: it costs half the time of a first start. */
+export const laterMigrations: readonly Migration[] = [otherIndexes];
 
 export type MigrationOptions = {
 	/** Names this process in the lease; differs between processes. */
@@ -15,7 +19,7 @@ export type MigrationOptions = {
 	onDone?: (migration: Migration, problems: string[], durationMs: number) => void;
 	/** Ends the waiting for another process. */
 	signal?: AbortSignal;
-	/** The steps to do; all by default. */
+	/** The steps to do; `migrations` by default. */
 	steps?: readonly Migration[];
 };
 
