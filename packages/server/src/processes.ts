@@ -1,0 +1,363 @@
+import type { Server } from 'node:http';
+import { randomId } from '@rookery/protocol/ids.ts';
+import { busClient, handlersOf, type Bus } from './bus/bus.ts';
+import { ddpServer } from './ddp/server.ts';
+import { startHub } from './hub/hub.ts';
+import { methods } from './methods/methods.ts';
+import { methodRunner } from './methods/run.ts';
+import type { Clock } from './platform/clock.ts';
+import type { Config } from './platform/config.ts';
+import type { Log } from './platform/log.ts';
+import type { Database } from './repositories/database.ts';
+import { hubStateRepository } from './repositories/hub-state.ts';
+import { repositoriesOf, type Repositories } from './repositories/repositories.ts';
+import { streamerReads } from './repositories/streamer-reads.ts';
+import { watchDatabase } from './repositories/watch.ts';
+import { routes } from './rest/routes.ts';
+import { routeRunner } from './rest/run.ts';
+import { accountsService } from './services/accounts.ts';
+import { authorizationService } from './services/authorization.ts';
+import type { AccountsApi, AuthorizationApi, CoreApi, PresenceApi } from './services/contracts.ts';
+import type { CoreServices } from './services/core.ts';
+import { membershipService } from './services/membership.ts';
+import { messagesService } from './services/messages.ts';
+import { permissionsService } from './services/permissions.ts';
+import { presenceReporter } from './services/presence-reporter.ts';
+import { presenceService } from './services/presence.ts';
+import { roomsService } from './services/rooms.ts';
+import { loadSettings, settingsService, type SettingsReader } from './services/settings.ts';
+import { subscriptionsService } from './services/subscriptions.ts';
+import { usersService } from './services/users.ts';
+import { httpServer, listen, type RawHandler } from './transport/http.ts';
+import { socketRequests } from './transport/sockjs.ts';
+import { attachSockets } from './transport/websocket.ts';
+
+/** The processes Rookery consists of; each can run alone, all can run in one. */
+export const processNames = ['accounts', 'authorization', 'presence', 'core', 'stream-hub', 'ddp-streamer'] as const;
+
+export type ProcessName = (typeof processNames)[number];
+
+/** What every process gets: made by the command that starts it. */
+export type ProcessContext = {
+	config: Config;
+	log: Log;
+	clock: Clock;
+	database: Database;
+	bus: Bus;
+	/** Public address, without a slash at its end. */
+	rootUrl: string;
+	version: string;
+	/** All services run in this process: nobody else can hold the hub's lease. */
+	isSingle: boolean;
+	/** The first administrator, when this start made it: he joins the default rooms as everybody does. */
+	newAdminId: string | null;
+	/** Asked before everything else on the public port: health, metrics. */
+	before: RawHandler[];
+	/** bcrypt cost of new passwords; 12 unless a test says otherwise. */
+	passwordCost?: number;
+	/** Told for metrics. */
+	onAnswer?(route: string, status: number): void;
+	onSocketClosed?(code: number): void;
+};
+
+/** What a service leaves to the process it runs in. */
+type Part = {
+	/** Waits for work in progress. */
+	stop(): Promise<void>;
+	/** What is wrong, or null. */
+	problem?(): string | null;
+	/** Numbers for metrics, by the metric's name. */
+	numbers?(): Record<string, number>;
+	/** Routes for the public HTTP server. */
+	rest?: { run: ReturnType<typeof routeRunner>; settings: SettingsReader };
+	/** Takes the sockets of the public HTTP server. */
+	sockets?: ReturnType<typeof ddpServer>;
+};
+
+/** What every service of a process shares. */
+type Shared = ProcessContext & { repositories: Repositories; settings: SettingsReader };
+
+/** Client methods and logins may take longer than a plain call: longer than the database's write time-out. */
+const clientCall = { deadlineMs: 15_000 };
+
+const accountsOf = (bus: Bus): AccountsApi =>
+	busClient<AccountsApi>(bus, 'accounts', {
+		login: clientCall,
+		register: clientCall,
+		createUser: clientCall,
+		setPassword: clientCall,
+		authenticate: { idempotent: true },
+		credentialsOf: { idempotent: true },
+	});
+
+const authorizationOf = (bus: Bus): AuthorizationApi => {
+	const idempotent = { idempotent: true };
+	return busClient<AuthorizationApi>(bus, 'authorization', {
+		has: idempotent,
+		hasAny: idempotent,
+		hasAll: idempotent,
+		canAccessRoom: idempotent,
+		canReadRoom: idempotent,
+		readableRooms: idempotent,
+	});
+};
+
+const coreOf = (bus: Bus): CoreApi =>
+	busClient<CoreApi>(bus, 'core', { method: clientCall, joinDefaultRooms: clientCall });
+
+const presenceOf = (bus: Bus): PresenceApi => busClient<PresenceApi>(bus, 'presence');
+
+/** The table: which services run in which process, and how each is put together. Nothing else wires anything. */
+const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
+	async accounts(shared) {
+		const { bus, settings, clock, log, passwordCost, repositories } = shared;
+		const cost = passwordCost === undefined ? {} : { passwordCost };
+		const api = accountsService({ ...repositories, settings, core: coreOf(bus), bus, clock, log, ...cost });
+		return { stop: await bus.serve('accounts', handlersOf(api)) };
+	},
+
+	async authorization(shared) {
+		const { bus, settings, clock, repositories } = shared;
+		const service = await authorizationService({ ...repositories, settings, bus, clock });
+		const end = await bus.serve('authorization', handlersOf<AuthorizationApi>(service.api));
+		return {
+			async stop() {
+				await end();
+				await service.stop();
+			},
+		};
+	},
+
+	async presence(shared) {
+		const { bus, settings, clock, log, config, repositories } = shared;
+		const service = await presenceService({
+			...repositories,
+			settings,
+			bus,
+			clock,
+			log,
+			instanceId: config.instanceId,
+		});
+		const end = await bus.serve('presence', handlersOf<PresenceApi>(service.api));
+		return {
+			async stop() {
+				await end();
+				await service.stop();
+			},
+		};
+	},
+
+	async core(shared) {
+		const { bus, clock, log, newAdminId } = shared;
+		const services = await coreServices(shared);
+		if (newAdminId !== null) await services.rooms.joinDefaultRooms(newAdminId, true);
+		const api: CoreApi = {
+			method: services.runMethod,
+			joinDefaultRooms: services.rooms.joinDefaultRooms,
+			settle: services.messages.settle,
+		};
+		const end = await bus.serve('core', handlersOf(api));
+		return {
+			rest: { run: routeRunner({ services, clock, log }), settings: services.settings },
+			async stop() {
+				await end();
+				await services.messages.stop();
+			},
+		};
+	},
+
+	async 'stream-hub'(shared) {
+		const { bus, clock, log, config, isSingle, database } = shared;
+		const hub = await startHub({
+			watch: (options) => watchDatabase(database.db, options),
+			state: hubStateRepository(database.db),
+			bus,
+			core: coreOf(bus),
+			clock,
+			log,
+			instanceId: config.instanceId,
+			isEmbedded: isSingle,
+		});
+		return {
+			stop: hub.stop,
+			problem: () => hub.status().problem,
+			numbers: () => {
+				const { lagSeconds, epoch, isActive, poison, published } = hub.status();
+				return {
+					hub_lag_seconds: lagSeconds,
+					hub_epoch: epoch,
+					hub_is_active: isActive ? 1 : 0,
+					hub_poison_total: poison,
+					events_published_total: published,
+				};
+			},
+		};
+	},
+
+	async 'ddp-streamer'(shared) {
+		const { bus, settings, clock, log, config, repositories, onSocketClosed } = shared;
+		const authorization = authorizationOf(bus);
+		const membership = membershipService({ reads: repositories.streamer, authorization, settings, log });
+		const reporter = presenceReporter({ bus, log, instanceId: config.instanceId });
+		const server = ddpServer({
+			bus,
+			accounts: accountsOf(bus),
+			authorization,
+			presence: presenceOf(bus),
+			membership,
+			settings,
+			reporter,
+			clock,
+			log,
+			...(onSocketClosed === undefined ? {} : { onSocketClosed }),
+		});
+		await server.ready;
+		return {
+			sockets: server,
+			async stop() {
+				await server.stop();
+				await reporter.stop();
+			},
+			numbers: () => {
+				const { sockets, subscriptions, sendBufferBytes } = server.stats();
+				return { sockets, subscriptions, socket_send_buffer_bytes: sendBufferBytes };
+			},
+		};
+	},
+};
+
+/** The services behind routes and methods. */
+async function coreServices(shared: Shared): Promise<CoreServices & { messages: { stop(): Promise<void> } }> {
+	const { bus, clock, log, config, rootUrl, version, repositories } = shared;
+	const [accounts, authorization, presence] = [accountsOf(bus), authorizationOf(bus), presenceOf(bus)];
+	const base = { ...repositories, authorization, clock, log, ids: randomId, bus };
+	const settings = await settingsService({ ...repositories, bus });
+	const messages = messagesService({ ...base, settings });
+	const rooms = roomsService({ ...base, settings, messages });
+	const subscriptions = subscriptionsService({ ...base, settings });
+	const permissions = permissionsService(repositories);
+	const tokenCreation = { enabled: config.createTokensForUsers, secret: config.createTokensForUsersSecret };
+	const users = usersService({
+		...repositories,
+		clock,
+		accounts,
+		authorization,
+		settings,
+		roles: permissions.roles,
+		joinDefaultRooms: rooms.joinDefaultRooms,
+		rootUrl,
+		tokenCreation,
+	});
+	const services: CoreServices & { messages: { stop(): Promise<void> } } = {
+		accounts,
+		authorization,
+		presence,
+		rooms,
+		messages,
+		subscriptions,
+		users,
+		settings,
+		permissions,
+		runMethod: (call) => runMethod(call),
+		reportBug: (error, what) => log.error({ event: 'unhandled', err: error }, what),
+		server: { version, compatVersion: config.compatVersion, rootUrl, instanceId: config.instanceId },
+	};
+	const runMethod = methodRunner({ methods, services, clock });
+	return services;
+}
+
+/** A running process. */
+export type Running = {
+	/** Stops in the order that loses nothing: sockets, requests, services. */
+	stop(): Promise<void>;
+	/** What is wrong with a part of it, or null. */
+	problem(): string | null;
+	/** Numbers for metrics, by the metric's name. */
+	numbers(): Record<string, number>;
+	/** Port of the public HTTP server; null for a process that has none. */
+	port: number | null;
+};
+
+/**
+ * Starts services in this process, in the order of the names, and the public HTTP server where one of them needs it.
+ * The database is prepared (`prepare.ts`) and the bus is there.
+ *
+ * @throws The system's error when the port cannot be had, e.g. `EADDRINUSE`; nothing stays started then
+ */
+export async function startProcesses(names: readonly ProcessName[], context: ProcessContext): Promise<Running> {
+	const repositories = repositoriesOf(context.database.db);
+	const settings = await loadSettings({ settings: repositories.settings, bus: context.bus });
+	const parts: Part[] = [];
+	let http: PublicServer | null = null;
+	const stop = async () => {
+		const answered = http?.close();
+		// The last started goes first: what answers others ends after those that ask.
+		const [sockets, ...others] = parts.toReversed();
+		await sockets?.stop();
+		http?.detach();
+		await answered;
+		for (const part of others) await part.stop();
+		settings.stop();
+	};
+	try {
+		for (const name of names) parts.push(await starters[name]({ ...context, repositories, settings }));
+		http = await openHttp(parts, context);
+	} catch (error) {
+		await stop();
+		throw error;
+	}
+	const port = http?.port ?? null;
+	return {
+		stop,
+		problem: () => parts.map((part) => part.problem?.() ?? null).find((problem) => problem !== null) ?? null,
+		numbers: () => Object.assign({}, ...parts.map((part) => part.numbers?.() ?? {})) as Record<string, number>,
+		port,
+	};
+}
+
+/** The public HTTP server of REST routes, sockets or both; null when no part asks for one. */
+async function openHttp(parts: Part[], context: ProcessContext): Promise<PublicServer | null> {
+	const rest = parts.find((part) => part.rest !== undefined)?.rest;
+	const acceptor = parts.find((part) => part.sockets !== undefined)?.sockets;
+	if (rest === undefined && acceptor === undefined) return null;
+	const { config, log, clock, onAnswer, isSingle } = context;
+	const prefix = new URL(context.rootUrl).pathname.replace(/\/$/, '');
+	const forwardedCount = config.forwardedCount;
+	const before = acceptor === undefined ? context.before : [...context.before, socketRequests(prefix)];
+	const server = await httpServer({
+		routes: rest === undefined ? [] : routes,
+		run: rest?.run ?? (() => Promise.reject(new Error('this process has no routes'))),
+		prefix,
+		forwardedCount,
+		before,
+		cors: () => ({
+			enabled: rest?.settings.flag('API_Enable_CORS') ?? false,
+			origin: rest?.settings.text('API_CORS_Origin', '*') ?? '*',
+		}),
+		log,
+		...(onAnswer === undefined ? {} : { onAnswer }),
+	});
+	const detachSockets =
+		acceptor === undefined ? () => undefined : attachSockets({ server, prefix, forwardedCount, acceptor, clock });
+	const port = await listen(server, config.port, config.bindIp ?? (isSingle ? '127.0.0.1' : '0.0.0.0'));
+	return { port, detach: detachSockets, close: () => closeServer(server) };
+}
+
+type PublicServer = {
+	port: number;
+	/** Cuts the sockets that are still open. */
+	detach(): void;
+	/** Takes no more connections; resolves when the requests in progress were answered, at the latest after 20 s. */
+	close(): Promise<void>;
+};
+
+function closeServer(server: Server): Promise<void> {
+	return new Promise((resolve) => {
+		const timer = setTimeout(() => server.closeAllConnections(), 20_000);
+		server.close(() => {
+			clearTimeout(timer);
+			resolve();
+		});
+		server.closeIdleConnections();
+	});
+}
