@@ -20,9 +20,10 @@ const maxPositions = 200_000;
  * What becomes of an envelope of the bus: direct parts are spliced into frames, records change what the streamer knows
  * (before the next event is looked at) and become frames where they have to.
  *
+ * @param onLost Called when the hub says that changes were missed for good.
  * @see architecture, "From a write to a frame"
  */
-export function eventRouter(context: DdpContext, rights: RightsWatch) {
+export function eventRouter(context: DdpContext, rights: RightsWatch, onLost: () => void) {
 	const seen = new Map<string, string>();
 	let epoch = 0;
 
@@ -85,11 +86,8 @@ export function eventRouter(context: DdpContext, rights: RightsWatch) {
 				const { uid, hashedTokens } = body as RecordBodies['logout'];
 				return revokeTokens(context, uid, hashedTokens);
 			}
-			case 'presenceReport':
-			case 'presenceRequest':
-			case 'presenceReplica':
-			case 'presenceChoice':
-				return;
+			case 'resync':
+				return onLost();
 			// Between streamers and presence, on keys of their own.
 			case 'presenceReport':
 			case 'presenceRequest':
@@ -122,7 +120,9 @@ function kindOf(stream: string, event: string, body: Uint8Array): SendKind {
 
 function onUser(context: DdpContext, rights: RightsWatch, action: string, body: RecordBodies['user']): void {
 	const { user, diff, unset } = body;
-	if (action === 'removed' || !user.active) return revokeTokens(context, user._id, null);
+	// Records of old servers may lack the field: they are active.
+	const { active } = user as { active?: boolean };
+	if (action === 'removed' || active === false) return revokeTokens(context, user._id, null);
 	context.membership.onUser(user);
 	const sessions = [...(context.byUser.get(user._id) ?? [])];
 	const before = sessions[0]?.actor?.roles;

@@ -63,8 +63,9 @@ export function fanoutTable() {
 			return keys.has(key);
 		},
 
-		receivers(key: string): Iterable<Receiver> {
-			return keys.get(key)?.keys() ?? [];
+		/** Whether this session listens to a key. */
+		listens(key: string, receiver: Receiver): boolean {
+			return keys.get(key)?.has(receiver) === true;
 		},
 
 		/**

@@ -44,9 +44,9 @@ export function ddpServer(deps: DdpServerDeps) {
 	const limits = { ...ddpLimits, ...deps.limits };
 	const context = makeContext(deps, limits);
 	const rights = rightsWatch(context);
-	const router = eventRouter(context, rights);
+	const router = eventRouter(context, rights, () => startAnew(context));
 	context.interest = interestTable({ bus: deps.bus, graceMs: limits.interestGraceMs, onEnvelope: router.handle });
-	const always = (['all:permissions', 'all:roles', 'all:settings'] as const).map((key) =>
+	const always = (['all:hub', 'all:permissions', 'all:roles', 'all:settings'] as const).map((key) =>
 		context.interest.acquire(key),
 	);
 	deps.membership.attach({
@@ -55,6 +55,17 @@ export function ddpServer(deps: DdpServerDeps) {
 		emit: (keys, stream, event, ...args) => {
 			const frame = eventFrame(stream, event, ...args);
 			for (const key of keys) context.fanout.deliver(key, () => frame, 'event');
+		},
+		isOpen: (uid, rid) => {
+			for (const session of context.byUser.get(uid) ?? []) {
+				if (context.fanout.listens(`room-messages/${rid}`, session)) return true;
+			}
+			return false;
+		},
+		restart: (uids) => {
+			for (const uid of uids) {
+				for (const { socket } of context.byUser.get(uid) ?? []) socket.close(1012, 'SERVICE_RESTART');
+			}
 		},
 	});
 	const busWatch = watchBus(context);
@@ -149,23 +160,31 @@ function hasRoom({ sessions, limits }: DdpContext, address: string): boolean {
  * @see security contract REL-5
  */
 function watchBus(context: DdpContext) {
-	const { bus, limits, clock, log } = context;
+	const { bus, limits, clock } = context;
 	let lostAt: number | null = bus.state === 'connected' ? null : clock.monotonic();
-	const affected = () => [...context.sessions].filter(({ actor, subs }) => actor !== null || subs.size > 0);
 	const off = bus.onState((event) => {
 		if (event === 'disconnected') lostAt ??= clock.monotonic();
 		if (event === 'connected') lostAt = null;
-		if (event !== 'gap') return;
-		log.warn({ event: 'bus.gap' }, 'events may have been lost: sockets are asked to come again');
-		void closeSpread(affected(), limits.gapSpreadMs);
+		if (event === 'gap') startAnew(context);
 	});
 	return {
 		check(): void {
 			if (lostAt === null || clock.monotonic() - lostAt < limits.busLostMs) return;
-			for (const { socket } of affected()) socket.close(1013, 'TRY_AGAIN_LATER');
+			for (const { socket } of dependants(context)) socket.close(1013, 'TRY_AGAIN_LATER');
 		},
 		stop: off,
 	};
+}
+
+/** Sessions that rely on events. */
+function dependants({ sessions }: DdpContext): Session[] {
+	return [...sessions].filter(({ actor, subs }) => actor !== null || subs.size > 0);
+}
+
+/** Events may have been lost: who relies on them is asked to come again, a few at a time. */
+function startAnew(context: DdpContext): void {
+	context.log.warn({ event: 'bus.gap' }, 'events may have been lost: sockets are asked to come again');
+	void closeSpread(dependants(context), context.limits.gapSpreadMs);
 }
 
 /** Closes sockets with 1012, each at a random moment within the spread. Resolves after the last. */

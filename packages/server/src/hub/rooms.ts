@@ -48,8 +48,9 @@ function withoutSecrets(room: Room): Room {
 	const copy: Room = without(room, ['joinCode']);
 	if (room.v !== undefined) copy.v = without(room.v, ['token']);
 	if (room.rk !== undefined) {
-		const { s = 0, n = 0, u = 0, g = 0 } = room.rk;
-		copy.rk = { s, n, u, g };
+		const { s = 0, n = 0, u = 0, g = 0, i = [] } = room.rk;
+		// The newest post: a streamer knows by it whose post moved the counters.
+		copy.rk = { s, n, u, g, ...(i.length === 0 ? {} : { i: i.slice(-1) }) };
 	}
 	return copy;
 }

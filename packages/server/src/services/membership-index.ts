@@ -1,5 +1,6 @@
 import type { EventKey, StreamName } from '@rookery/protocol/events.ts';
-import type { CountedApart, RoomId, UserId } from '@rookery/protocol/records.ts';
+import type { CountedApart, RoomId, Subscription, UserId } from '@rookery/protocol/records.ts';
+import type { PublishedRoom } from '@rookery/protocol/room-view.ts';
 import type { RoomFacts, UserFacts } from '../repositories/streamer-reads.ts';
 
 /** A hold on something that is kept while somebody needs it. */
@@ -16,6 +17,10 @@ export type MembershipSink = {
 	isHeard(key: string): boolean;
 	/** Sends one event, `args` in pieces of EJSON, to the sessions that listen to these keys. */
 	emit(keys: string[], stream: StreamName, event: string, ...args: (string | Uint8Array)[]): void;
+	/** Whether a session of this user has the room open: listens to its messages. */
+	isOpen(uid: UserId, rid: RoomId): boolean;
+	/** Frames of these users cannot be made: their sockets are asked to come again, so that nobody goes on behind. */
+	restart(uids: UserId[]): void;
 };
 
 /** A local user whose memberships are followed. */
@@ -44,9 +49,18 @@ export type FollowedRoom = {
 	authors: Map<string, UserId>;
 	/** Last posts of local users, counted apart as core counts them: their own records may say it only later. */
 	own: Map<UserId, CountedApart[]>;
-	/** Members whose records are being read. */
-	loading: Set<UserId>;
+	/** Members whose records are being read, and what waits for them. */
+	loading: Map<UserId, ((record: Subscription) => void)[]>;
+	/** Runs after a frame to members who have not opened the room: until it ends they get no second one. */
+	quiet: NodeJS.Timeout | null;
+	/** What some members were not told yet: the newest record, and the facts they know. */
+	untold: { record: PublishedRoom | null; before: RoomFacts | null; uids: Set<UserId> } | null;
 };
+
+/** Key of the fan-out of an event of a user. */
+export function userKey(uid: UserId, event: string): string {
+	return `notify-user/${uid}/${event}`;
+}
 
 const maxRemembered = 64;
 
@@ -71,7 +85,9 @@ export function membershipIndex(hear: (key: EventKey) => Hold) {
 			facts: null,
 			authors: new Map(),
 			own: new Map(),
-			loading: new Set(),
+			loading: new Map(),
+			quiet: null,
+			untold: null,
 		};
 		rooms.set(rid, room);
 		return room;
@@ -84,6 +100,7 @@ export function membershipIndex(hear: (key: EventKey) => Hold) {
 		room.members.delete(user.uid);
 		if (room.members.size > 0) return;
 		rooms.delete(rid);
+		if (room.quiet !== null) clearTimeout(room.quiet);
 		room.lease.release();
 	}
 

@@ -136,11 +136,10 @@ test('a post: members get the room and their counters, its author only the room;
 	assert.ok(!all.includes('"rk"') && !all.includes('joinCode') && !all.includes('secret'));
 });
 
-test('sockets of one user get the same frames; a user without such subscriptions costs no read', async (t) => {
+test('all sockets of a user get the same frames', async (t) => {
 	const it = await given(t);
 	await store(it, [roomOf('r')], [memberOf('r', 'ana'), memberOf('r', 'bob')]);
 	const [one, two] = [await listen(it.rig, 'ana'), await listen(it.rig, 'ana')];
-	await it.rig.login('bob');
 	post(it, roomOf('r', { msgs: 1, rk: { s: 1, n: 1, u: 1, g: 0 } }), 'bob', 'x');
 	for (const socket of [one, two]) {
 		assert.equal(second(await socket.event('notify-user', 'ana/subscriptions-changed'))['unread'], 1);
@@ -149,6 +148,21 @@ test('sockets of one user get the same frames; a user without such subscriptions
 		one.texts.filter((text) => text.includes('changed')),
 		two.texts.filter((text) => text.includes('changed')),
 	);
+});
+
+test('many posts at once: who has the room open is told of each, the others of the first and, in time, of the newest', async (t) => {
+	const it = await given(t);
+	await store(it, [roomOf('r')], [memberOf('r', 'ana'), memberOf('r', 'bob')]);
+	it.rig.rights.rooms.set('r', new Set(['ana']));
+	const [ana, bob] = [await listen(it.rig, 'ana'), await listen(it.rig, 'bob')];
+	assert.equal(await ana.sub('open', 'stream-room-messages', 'r', false), 'ready');
+	for (let n = 1; n <= 5; n++) post(it, roomOf('r', { msgs: n, rk: { s: n, n, u: n, g: 0 } }), 'eve', `${n}`);
+	await ana.event('notify-user', 'ana/subscriptions-changed', (args) => second(args)['unread'] === 5);
+	await bob.event('notify-user', 'bob/subscriptions-changed', (args) => second(args)['unread'] === 5);
+	await bob.event('notify-user', 'bob/rooms-changed', (args) => second(args)['msgs'] === 5);
+	assert.equal(ana.events('notify-user', 'ana/rooms-changed').length, 5);
+	const numbers = bob.events('notify-user', 'bob/rooms-changed').map((args) => second(args)['msgs']);
+	assert.deepEqual(numbers, [1, 5]);
 });
 
 test('a change that no published field shows makes no frame; reading makes one', async (t) => {

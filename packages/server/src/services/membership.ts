@@ -1,16 +1,16 @@
 import { stringifyEjson } from '@rookery/protocol/ejson.ts';
 import type { ClientAction, Post, PresenceChange } from '@rookery/protocol/events.ts';
 import type { Room, RoomId, Subscription, User, UserId } from '@rookery/protocol/records.ts';
-import { publishedRoom, publishedRoomFields } from '@rookery/protocol/room-view.ts';
-import { ownEntry } from '@rookery/protocol/unread.ts';
+import { publishedRoom } from '@rookery/protocol/room-view.ts';
 import type { Log } from '../platform/log.ts';
-import type { RoomFacts, StreamerReads } from '../repositories/streamer-reads.ts';
+import type { StreamerReads } from '../repositories/streamer-reads.ts';
 import type { AuthorizationApi } from './contracts.ts';
 import { isNotified, notificationOf } from './desktop-notification.ts';
+import { localRecords, retried, type LocalRecords } from './local-records.ts';
 import {
 	membershipIndex,
 	remember,
-	type FollowedRoom,
+	userKey,
 	type FollowedUser,
 	type Hold,
 	type MembershipIndex,
@@ -18,7 +18,8 @@ import {
 } from './membership-index.ts';
 import { membershipLoader } from './membership-loader.ts';
 import type { SettingsReader } from './settings.ts';
-import { subscriptionCache, viewOf, withOwnPosts } from './subscription-view.ts';
+import { factsOf, roomFrames } from './room-frames.ts';
+import { looksDifferent, subscriptionCache, viewOf } from './subscription-view.ts';
 
 export type { Hold, MembershipSink } from './membership-index.ts';
 
@@ -52,21 +53,24 @@ export type Membership = {
 	onRightsChanged(uid: UserId | null): void;
 };
 
-/** A published field is one whose change members are told of. */
-const published: ReadonlySet<string> = new Set(publishedRoomFields.filter((field) => field !== '_updatedAt'));
+/** How long members who have not opened a room wait for a second frame of it, in ms. */
+const quietMs = 1_000;
 
-const keyOf = (uid: UserId, event: string) => `notify-user/${uid}/${event}`;
-
+/** Makes the streamer's read side. */
 export function membershipService({ reads, authorization, settings, log }: Deps): Membership {
 	const cache = subscriptionCache();
 	let sink: MembershipSink;
 	let index: MembershipIndex;
 	let loader: ReturnType<typeof membershipLoader>;
+	let records: LocalRecords;
+	let rooms: ReturnType<typeof roomFrames>;
 
 	function attach(given: MembershipSink): void {
 		sink = given;
 		index = membershipIndex(given.hear);
 		loader = membershipLoader({ index, reads, authorization });
+		records = localRecords({ reads, cache, index, onFailure: (uids) => given.restart(uids), log });
+		rooms = roomFrames({ sink: given, index, cache, records, quietMs });
 	}
 
 	function follow(uid: UserId): Hold {
@@ -84,16 +88,17 @@ export function membershipService({ reads, authorization, settings, log }: Deps)
 		};
 	}
 
-	/** Failures of background reads: what they were for is told by the next event. */
-	function background(work: Promise<void>): void {
-		work.catch((error: unknown) => log.warn({ err: error }, 'records of local members could not be read'));
+	/** Work that nobody waits for. When it fails, the user's sockets are asked to come again. */
+	function inBackground(uid: UserId, work: Promise<void>): void {
+		work.catch((error: unknown) => {
+			log.error({ err: error }, 'memberships of a local user could not be read');
+			sink.restart([uid]);
+		});
 	}
 
 	function toUser(uid: UserId, event: string, ...args: (string | Uint8Array)[]): void {
-		sink.emit([keyOf(uid, event)], 'notify-user', `${uid}/${event}`, ...args);
+		sink.emit([userKey(uid, event)], 'notify-user', `${uid}/${event}`, ...args);
 	}
-
-	// ---- subscriptions
 
 	function onSubscription(action: ClientAction, record: Subscription, fields: string[] | null): void {
 		const user = index.users.get(record.u._id);
@@ -107,8 +112,8 @@ export function membershipService({ reads, authorization, settings, log }: Deps)
 		if (!isMember) return ended(user, record);
 		const before = cache.get(user.uid, rid);
 		cache.set(record);
-		if (!user.rooms.has(rid)) return background(began(user, record));
-		if (sink.isHeard(keyOf(user.uid, 'subscriptions-changed'))) changed(user, record, before, fields);
+		if (!user.rooms.has(rid)) return inBackground(user.uid, began(user, record));
+		if (sink.isHeard(userKey(user.uid, 'subscriptions-changed'))) changed(user, record, before, fields);
 	}
 
 	function ended(user: FollowedUser, { _id, rid, t, u }: Subscription): void {
@@ -123,11 +128,11 @@ export function membershipService({ reads, authorization, settings, log }: Deps)
 		const { rid } = record;
 		const state = index.enter(user, rid);
 		await state.lease.ready;
-		const room = await reads.room(rid);
+		const room = await retried(() => reads.room(rid));
 		if (room !== null) state.facts ??= factsOf(room);
 		if (!user.rooms.has(rid) || index.users.get(user.uid) !== user) return;
 		const newest = cache.get(user.uid, rid) ?? record;
-		toUser(user.uid, 'subscriptions-changed', '["inserted",', viewOf(newest, state.facts).text, ']');
+		toUser(user.uid, 'subscriptions-changed', stringifyEjson(['inserted', viewOf(newest, state.facts)]));
 		if (room !== null) toUser(user.uid, 'rooms-changed', stringifyEjson(['inserted', publishedRoom(room)]));
 	}
 
@@ -142,79 +147,9 @@ export function membershipService({ reads, authorization, settings, log }: Deps)
 		const isSame =
 			before === undefined
 				? fields !== null && fields.every((field) => field === '_updatedAt' || field === 'rk') && !countsMention(record)
-				: viewOf(before, facts).fingerprint === view.fingerprint;
-		if (!isSame) toUser(user.uid, 'subscriptions-changed', '["updated",', view.text, ']');
+				: !looksDifferent(viewOf(before, facts), view);
+		if (!isSame) toUser(user.uid, 'subscriptions-changed', stringifyEjson(['updated', view]));
 	}
-
-	// ---- rooms
-
-	function onRoom(action: ClientAction, room: Room, fields: string[] | null): void {
-		const { _id: rid } = room;
-		const isPublic = action !== 'updated' || fields === null || fields.some((field) => published.has(field));
-		const record = action === 'removed' ? { _id: rid } : publishedRoom(room);
-		const dataKey = `room-data/${rid}`;
-		if (isPublic && sink.isHeard(dataKey)) sink.emit([dataKey], 'room-data', rid, stringifyEjson([record]));
-		const state = index.rooms.get(rid);
-		if (state === undefined) return;
-		if (isPublic) {
-			const listening = [...state.members].filter((uid) => sink.isHeard(keyOf(uid, 'rooms-changed')));
-			const args = listening.length === 0 ? '' : stringifyEjson([action, record]);
-			for (const uid of listening) toUser(uid, 'rooms-changed', args);
-		}
-		if (action === 'removed') return;
-		const before = state.facts;
-		state.facts = factsOf(room);
-		countOwnPost(state, before, room);
-		recount(state, before);
-	}
-
-	/** The newest post is one of a local user: his own record will count it apart, maybe only after this event. */
-	function countOwnPost(state: FollowedRoom, before: RoomFacts | null, { rk }: Room): void {
-		const s = rk?.s ?? 0;
-		const author = state.authors.get(rk?.i?.at(-1) ?? '');
-		if (before === null || author === undefined || !state.members.has(author) || s !== (before.rk?.s ?? 0) + 1) return;
-		const moved = (name: 'n' | 'u' | 'g') => (rk?.[name] ?? 0) - (before.rk?.[name] ?? 0);
-		const own = state.own.get(author) ?? [];
-		own.push(ownEntry(s, { s: 1, n: moved('n'), u: moved('u'), g: moved('g') }));
-		if (own.length > 16) own.shift();
-		remember(state.own, author, own);
-		const record = cache.get(author, state.rid);
-		if (record !== undefined) cache.set(withOwnPosts(record, own));
-	}
-
-	/** Tells the members whose subscription looks different after a change of the room. */
-	function recount(state: FollowedRoom, before: RoomFacts | null): void {
-		const listening = [...state.members].filter((uid) => sink.isHeard(keyOf(uid, 'subscriptions-changed')));
-		withRecords(state, listening, (record) => {
-			const view = viewOf(record, state.facts);
-			if (before !== null && viewOf(record, before).fingerprint === view.fingerprint) return;
-			toUser(record.u._id, 'subscriptions-changed', '["updated",', view.text, ']');
-		});
-	}
-
-	/** Runs with each member's record: at once where it is known, else after one read for all that are missing. */
-	function withRecords(state: FollowedRoom, uids: UserId[], run: (record: Subscription) => void): void {
-		const missing: UserId[] = [];
-		for (const uid of uids) {
-			const record = cache.get(uid, state.rid);
-			if (record === undefined) missing.push(uid);
-			else run(record);
-		}
-		if (missing.length > 0) background(readRecords(state, missing, run));
-	}
-
-	async function readRecords(state: FollowedRoom, uids: UserId[], run: (record: Subscription) => void): Promise<void> {
-		for (const read of await reads.records(state.rid, uids)) {
-			const uid = read.u._id;
-			// An event that came meanwhile is newer; a membership that ended meanwhile is none.
-			const record = cache.get(uid, state.rid) ?? withOwnPosts(read, state.own.get(uid));
-			if (!state.members.has(uid) || index.rooms.get(state.rid) !== state) continue;
-			cache.set(record);
-			run(record);
-		}
-	}
-
-	// ---- posts and messages
 
 	function onPost(post: Post): void {
 		const state = index.rooms.get(post.rid);
@@ -222,7 +157,7 @@ export function membershipService({ reads, authorization, settings, log }: Deps)
 		remember(state.authors, post._id, post.u._id);
 		if (post.t !== undefined && post.t !== 'e2e') return;
 		const listening = [...state.members].filter(
-			(uid) => uid !== post.u._id && sink.isHeard(keyOf(uid, 'notification')),
+			(uid) => uid !== post.u._id && sink.isHeard(userKey(uid, 'notification')),
 		);
 		if (listening.length === 0) return;
 		const rules = {
@@ -230,7 +165,7 @@ export function membershipService({ reads, authorization, settings, log }: Deps)
 			maxRoomMembers: settings.number('Notifications_Max_Room_Members', 100),
 			usesRealNames: settings.flag('UI_Use_Real_Name'),
 		};
-		withRecords(state, listening, (record) => {
+		records.each(state, listening, (record) => {
 			const user = index.users.get(record.u._id);
 			if (user === undefined || state.facts === null) return;
 			if (!isNotified(post, state.facts, record, user.facts, rules)) return;
@@ -254,8 +189,6 @@ export function membershipService({ reads, authorization, settings, log }: Deps)
 		sink.emit(keys, 'room-messages', '__my_messages__', args.subarray(0, args.length - 1), `,${extra}]`);
 	}
 
-	// ---- users
-
 	function onUser(user: Omit<User, 'services'>): void {
 		const followed = index.users.get(user._id);
 		if (followed === undefined) return;
@@ -272,7 +205,7 @@ export function membershipService({ reads, authorization, settings, log }: Deps)
 		const affected = uid === null ? [...index.users.values()] : [index.users.get(uid)];
 		for (const user of affected) {
 			if (user?.isLoaded === true && sink.isHeard(`room-messages/__my_messages__/${user.uid}`)) {
-				background(loader.readDenied([user]));
+				inBackground(user.uid, loader.readDenied([user]));
 			}
 		}
 	}
@@ -281,18 +214,13 @@ export function membershipService({ reads, authorization, settings, log }: Deps)
 		attach,
 		follow,
 		onSubscription,
-		onRoom,
+		onRoom: (action, room, fields) => rooms.onRoom(action, room, fields),
 		onUser,
 		onPresence,
 		onPost,
 		onMessage,
 		onRightsChanged,
 	};
-}
-
-function factsOf({ _id, t, name, fname, usersCount, uids, prid, lm, rk }: Room): RoomFacts {
-	const counters = rk === undefined ? undefined : { s: rk.s, n: rk.n, u: rk.u, g: rk.g };
-	return { _id, t, name, fname, usersCount, uids, prid, lm, rk: counters };
 }
 
 /** Whether the newest post counted apart is one that mentions the user. */

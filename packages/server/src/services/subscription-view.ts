@@ -2,11 +2,13 @@ import { LRUCache } from 'lru-cache';
 import { stringifyEjson } from '@rookery/protocol/ejson.ts';
 import type { CountedApart, RoomId, Subscription, UserId } from '@rookery/protocol/records.ts';
 import { publishedSubscription } from '@rookery/protocol/subscription-view.ts';
-import { countApart, effectiveSubscription } from '@rookery/protocol/unread.ts';
+import { countApart, effectiveSubscription, type ShownSubscription } from '@rookery/protocol/unread.ts';
 import type { RoomFacts } from '../repositories/streamer-reads.ts';
 
 /** Memory for subscription records, in bytes; the least recently used go first. */
 const cacheBytes = 64 * 1024 * 1024;
+
+export type SubscriptionCache = ReturnType<typeof subscriptionCache>;
 
 /** Subscription records of local users, as read or as events brought them. */
 export function subscriptionCache() {
@@ -24,17 +26,31 @@ export function subscriptionCache() {
 	};
 }
 
-/** A subscription as its user's clients see it, and a text that differs when something in it differs but its date. */
-export type SubscriptionView = { text: string; fingerprint: string };
-
 /**
+ * A subscription as its user's clients see it.
+ *
  * @param room null: counters unknown, the record is shown as stored.
  * @see realtime contract 4.6.1; architecture 5, "Unread is a difference"
  */
-export function viewOf(record: Subscription, room: RoomFacts | null): SubscriptionView {
-	const shown = publishedSubscription(effectiveSubscription(record, room));
-	const { _updatedAt, ...rest } = shown;
-	return { text: stringifyEjson(shown), fingerprint: stringifyEjson(rest) };
+export function viewOf(record: Subscription, room: RoomFacts | null): ShownSubscription {
+	return publishedSubscription(effectiveSubscription(record, room));
+}
+
+/** Whether two views differ in more than their date. */
+export function looksDifferent(one: ShownSubscription, other: ShownSubscription): boolean {
+	return stringifyEjson({ ...one, _updatedAt: null }) !== stringifyEjson({ ...other, _updatedAt: null });
+}
+
+/** Whether one record looks different beside two versions of its room. */
+export function isRecounted(record: Subscription, before: RoomFacts | null, after: RoomFacts | null): boolean {
+	const [one, other] = [effectiveSubscription(record, before), effectiveSubscription(record, after)];
+	return (
+		one.alert !== other.alert ||
+		one.open !== other.open ||
+		one.unread !== other.unread ||
+		one.userMentions !== other.userMentions ||
+		one.groupMentions !== other.groupMentions
+	);
 }
 
 /** The record with posts of its own user that it does not count yet. */

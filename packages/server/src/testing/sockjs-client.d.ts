@@ -2,9 +2,9 @@
 declare module 'sockjs-client' {
 	export default class SockJS {
 		constructor(url: string, reserved: null, options: { transports: string });
-		onopen: (() => void) | null;
-		onmessage: ((event: { data: string }) => void) | null;
-		onclose: ((event: { code: number; reason: string }) => void) | null;
+		addEventListener(name: 'open', listener: () => void): void;
+		addEventListener(name: 'message', listener: (event: { data: string }) => void): void;
+		addEventListener(name: 'close', listener: (event: { code: number; reason: string }) => void): void;
 		send(text: string): void;
 		close(): void;
 	}

@@ -49,22 +49,19 @@ test('the sockjs-client library connects, negotiates and calls', async (t) => {
 	rig.core.answer = async () => 'it\u200d works';
 	const client = new SockJS(`http://${rig.url}/sockjs`, null, { transports: 'websocket' });
 	const messages: string[] = [];
-	const answer = new Promise<string>((resolve, reject) => {
-		client.onclose = ({ code }) => reject(new Error(`closed ${code}`));
-		client.onopen = () => {
-			client.send(JSON.stringify({ msg: 'connect', version: '1', support: ['1'] }));
-			client.send(JSON.stringify({ msg: 'method', id: '1', method: 'anything', params: [] }));
-		};
-		client.onmessage = ({ data }) => {
+	const closed = new Promise<{ code: number }>((resolve) => client.addEventListener('close', resolve));
+	const answer = new Promise<string>((resolve) => {
+		client.addEventListener('message', ({ data }) => {
 			messages.push(data);
 			if (data.includes('"result"')) resolve(data);
-		};
+		});
+	});
+	client.addEventListener('open', () => {
+		client.send(JSON.stringify({ msg: 'connect', version: '1', support: ['1'] }));
+		client.send(JSON.stringify({ msg: 'method', id: '1', method: 'anything', params: [] }));
 	});
 	assert.deepEqual(JSON.parse(await answer), { msg: 'result', id: '1', result: 'it\u200d works' });
 	assert.equal(messages[0], '{"server_id":"0"}');
-	const closed = new Promise<{ code: number }>((resolve) => {
-		client.onclose = resolve;
-	});
 	await rig.ddp.stop();
 	assert.equal((await closed).code, 1012);
 });
