@@ -140,11 +140,6 @@ export function messageRepository(db: Db) {
 				.toArray();
 		},
 
-		/** As `findChanged`, for all that carry exactly this time of change. */
-		findChangedAt(rid: RoomId, at: Date, limit: number): Promise<Message[]> {
-			return messages.find({ rid, _updatedAt: at, _hidden: { $ne: true } }, { limit }).toArray();
-		},
-
 		/** Messages hidden after a date (deleted, but kept): for clients they are gone. */
 		async findHiddenSince(rid: RoomId, since: Date): Promise<{ _id: MessageId; _deletedAt: Date }[]> {
 			const hidden = await messages

@@ -21,8 +21,8 @@ const maxNameLength = 128;
 
 const mention = /(?<![\p{L}\p{N}_.@#/-])@([\p{L}\p{N}_.-]+(?::[\p{L}\p{N}_.-]+)?)/gu;
 const channel = /(?<![\p{L}\p{N}_.@#/-])#([\p{L}\p{N}_.-]+)/gu;
-const url = /https?:\/\/[^\s<>"`\u0000-\u001f]+/giu;
-const trailing = new Set([...'.,;:!?\'"*_~|']);
+const url = /https?:\/\/[^\s<>"`\p{Cc}]+/giu;
+const trailing = '.,;:!?\'"*_~|]}';
 
 /**
  * Reads mentions, channels and addresses out of a text. Code is left out.
@@ -97,7 +97,7 @@ function trimUrl(found: string): string {
 	}
 	for (; end > 0; end--) {
 		const last = found.charAt(end - 1);
-		if (trailing.has(last) || last === ']' || last === '}') continue;
+		if (trailing.includes(last)) continue;
 		if (last !== ')' || open >= 0) break;
 		open += 1;
 	}

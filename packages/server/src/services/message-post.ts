@@ -30,7 +30,7 @@ type Deps = {
  * @see architecture 5
  */
 export function messagePosting(deps: Deps) {
-	const { messages, posts, composer, outbox, authorization, settings } = deps;
+	const { messages, posts, composer, outbox, settings } = deps;
 
 	/** Room and thread a message goes to: a reply goes where its thread is. */
 	async function placeOf(message: NewMessage): Promise<{ rid: RoomId; parent: Message | null }> {

@@ -43,45 +43,52 @@ export function messageSync({ messages, authorization, forClient }: Deps) {
 	async function changedPage(actor: Actor, query: SyncPageQuery): Promise<SyncPage> {
 		const { rid, type, next, previous } = query;
 		await requireRead(rid, actor.uid);
-		const isForward = next !== undefined;
-		const span = isForward ? { after: new Date(next) } : { before: new Date(previous ?? 0) };
-		const order = isForward ? (1 as const) : (-1 as const);
-		const count = Math.min(query.count === undefined || query.count === 0 ? usualPage : query.count, maxPage);
-		const limit = count + 1;
+		const wanted = query.count === undefined || query.count === 0 ? usualPage : query.count;
+		const from = next === undefined ? { order: -1 as const, time: previous ?? 0 } : { order: 1 as const, time: next };
+		const count = Math.min(wanted, maxPage);
 		if (type === 'DELETED') {
-			const found = await messages.findDeleted(rid, span, { order, limit: limit + maxSameTime });
-			const { page, cursor } = cut(found, ({ _deletedAt }) => _deletedAt.getTime(), count, isForward);
-			return { deleted: page, cursor };
+			const read: Read<Tombstone> = (span, page) => messages.findDeleted(rid, span, page);
+			const { items, cursor } = await pageOf(read, ({ _deletedAt }) => _deletedAt.getTime(), from, count);
+			return { deleted: items, cursor };
 		}
-		const found = await messages.findChanged(rid, span, { order, limit });
-		const last = found[count - 1];
-		const sameTime = last === undefined ? [] : await messages.findChangedAt(rid, last._updatedAt, maxSameTime);
-		const known = new Set(found.map(({ _id }) => _id));
-		const whole = [...found.slice(0, count), ...sameTime.filter(({ _id }) => !known.has(_id)), ...found.slice(count)];
-		const { page, cursor } = cut(whole, ({ _updatedAt }) => _updatedAt.getTime(), count, isForward);
-		return { updated: await forClient(actor.uid, page), cursor };
+		const read: Read<Message> = (span, page) => messages.findChanged(rid, span, page);
+		const { items, cursor } = await pageOf(read, ({ _updatedAt }) => _updatedAt.getTime(), from, count);
+		return { updated: await forClient(actor.uid, items), cursor };
 	}
 
 	return { changedSince, changedPage };
 }
 
+type Span = { after?: Date; before?: Date };
+type Read<T> = (span: Span, page: { order: 1 | -1; limit: number }) => Promise<T[]>;
+
+/** The span beyond a time, in the direction of the pages. */
+function beyond(time: number, order: 1 | -1): Span {
+	return order === 1 ? { after: new Date(time) } : { before: new Date(time) };
+}
+
 /**
- * A page never ends between two changes of one millisecond: the cursor, a time, could not tell them apart.
- *
- * @param found In order; more than `count` when there is a further page.
+ * A page from a time on. It never ends between two changes of one millisecond: the cursor, a time, could not tell them
+ * apart.
  */
-function cut<T>(
-	found: T[],
+async function pageOf<T>(
+	read: Read<T>,
 	timeOf: (item: T) => number,
+	{ order, time }: { order: 1 | -1; time: number },
 	count: number,
-	isForward: boolean,
-): { page: T[]; cursor: SyncPage['cursor'] } {
-	const last = found[count - 1];
-	const end = last === undefined ? found.length : found.findLastIndex((item) => timeOf(item) === timeOf(last)) + 1;
-	const page = found.slice(0, end);
-	const edge = page.at(-1);
-	const start = page[0];
-	const onward = edge !== undefined && end < found.length ? String(timeOf(edge)) : null;
-	const back = start === undefined ? null : String(timeOf(start));
-	return { page, cursor: isForward ? { next: onward, previous: back } : { next: back, previous: onward } };
+): Promise<{ items: T[]; cursor: SyncPage['cursor'] }> {
+	const found = await read(beyond(time, order), { order, limit: count + 1 });
+	let items = found.slice(0, count);
+	const [first, last, further] = [items[0], items.at(-1), found[count]];
+	if (first === undefined || last === undefined) return { items, cursor: { next: null, previous: null } };
+	const edge = timeOf(last);
+	let isMore = further !== undefined;
+	if (further !== undefined && timeOf(further) === edge) {
+		const atEdge = { after: new Date(edge - 1), before: new Date(edge + 1) };
+		const together = await read(atEdge, { order, limit: maxSameTime });
+		items = [...items.filter((item) => timeOf(item) !== edge), ...together];
+		isMore = (await read(beyond(edge, order), { order, limit: 1 })).length > 0;
+	}
+	const [onward, back] = [isMore ? String(edge) : null, String(timeOf(first))];
+	return { items, cursor: order === 1 ? { next: onward, previous: back } : { next: back, previous: onward } };
 }

@@ -20,16 +20,22 @@ export function postOutbox({ close, log, delayMs = 1_000, maxRooms = 1_000 }: De
 	let timer: NodeJS.Timeout | null = null;
 	let flushing: Promise<void> = Promise.resolve();
 
+	/** One write after the other. */
+	async function write(done: Map<RoomId, MessageId[]>, previous: Promise<void>): Promise<void> {
+		await previous;
+		try {
+			await close(done);
+		} catch (error) {
+			log.warn({ event: 'outbox', err: error }, 'finished posts could not be noted');
+		}
+	}
+
 	function flush(): Promise<void> {
 		if (timer !== null) clearTimeout(timer);
 		timer = null;
 		const done = waiting;
 		waiting = new Map();
-		flushing = flushing
-			.then(() => close(done))
-			.catch((error: unknown) => {
-				log.warn({ event: 'outbox', err: error }, 'finished posts could not be noted');
-			});
+		flushing = write(done, flushing);
 		return flushing;
 	}
 
