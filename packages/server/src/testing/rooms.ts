@@ -1,10 +1,14 @@
 import type { TestContext } from 'node:test';
 import type { Db } from 'mongodb';
+import { permissionCatalogue } from '@rookery/protocol/catalogue/permissions.ts';
 import { randomId } from '@rookery/protocol/ids.ts';
+import type { Bus } from '../bus/bus.ts';
 import { localBus } from '../bus/local.ts';
 import { systemClock } from '../platform/clock.ts';
+import { accessFactRepository } from '../repositories/access-facts.ts';
 import { messageRepository } from '../repositories/messages.ts';
 import { indexTable } from '../repositories/migrations/index-table.ts';
+import { permissionRepository } from '../repositories/permissions.ts';
 import { roomMemberRepository } from '../repositories/room-members.ts';
 import { roomPostRepository } from '../repositories/room-posts.ts';
 import { roomRepository } from '../repositories/rooms.ts';
@@ -12,17 +16,37 @@ import { subscriptionReadRepository } from '../repositories/subscription-reads.t
 import { subscriptionRepository } from '../repositories/subscriptions.ts';
 import { trashRepository } from '../repositories/trash.ts';
 import { userRepository } from '../repositories/users.ts';
-import type { Actor } from '../services/contracts.ts';
+import { authorizationService } from '../services/authorization.ts';
+import type { Actor, AuthorizationApi } from '../services/contracts.ts';
 import { messagesService } from '../services/messages.ts';
 import { roomsService } from '../services/rooms.ts';
+import type { SettingsReader } from '../services/settings.ts';
 import { fakeLog, fakeSettings } from './accounts.ts';
-import { databaseAuthorization } from './authorization.ts';
 import { testDatabase } from './database.ts';
 
 async function createIndexes(db: Db): Promise<void> {
 	for (const name of ['users', 'rocketchat_room', 'rocketchat_subscription', 'rocketchat__trash']) {
 		await db.collection(name).createIndexes([...(indexTable[name] ?? [])]);
 	}
+}
+
+/** The real service with the permissions of a new workspace. No hub runs here: it must trust nothing it read before. */
+async function authorizationOf(t: TestContext, db: Db, settings: SettingsReader, bus: Bus): Promise<AuthorizationApi> {
+	const permissions = permissionRepository(db);
+	await permissions.insertMissing(
+		Object.entries(permissionCatalogue).map(([_id, roles]) => ({ _id, roles: [...roles] })),
+	);
+	let now = 0;
+	const facts = accessFactRepository(db);
+	const clock = { now: () => now, monotonic: () => now };
+	const { api, stop } = await authorizationService({ facts, permissions, settings, bus, clock });
+	t.after(stop);
+	return new Proxy(api, {
+		get(target, name: keyof AuthorizationApi) {
+			now += 60_000;
+			return target[name];
+		},
+	});
 }
 
 /**
@@ -40,7 +64,7 @@ export async function roomsHarness(t: TestContext, values: Record<string, unknow
 	const rooms = roomRepository(db);
 	const subscriptions = subscriptionRepository(db);
 	const users = userRepository(db);
-	const authorization = databaseAuthorization(db, settings);
+	const authorization = await authorizationOf(t, db, settings, bus);
 	const messages = messagesService({
 		messages: messageRepository(db),
 		posts: roomPostRepository(db),
