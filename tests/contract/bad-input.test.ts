@@ -298,23 +298,35 @@ describe('bad input', { concurrency: false, timeout: 240_000 }, () => {
 	});
 
 	test('frames: what is no DDP is answered by an error and the process lives', async () => {
-		for (const text of [
+		const texts = [
 			'{',
 			'[]',
 			'5',
 			'null',
 			'{"msg":5}',
+			'{"msg":"nonsense"}',
 			'{"msg":"method"}',
+			'{"msg":"method","id":5,"method":"x"}',
 			'{"msg":"sub","id":5}',
+			'{"msg":"sub","id":"1","name":"stream-notify-all","params":{}}',
 			`{"msg":"method","id":"1","method":"x","params":${'['.repeat(3000)}${']'.repeat(3000)}}`,
-		]) {
+			`{"msg":"method","id":"1","method":"x","params":[{${Array.from({ length: 20_000 }, (_, n) => `"k${n}":1`).join(',')}}]}`.slice(
+				0,
+				65_000,
+			),
+		];
+		for (const text of texts) {
 			const socket = await connect(server.socketUrl);
-			const raw = socket as unknown as { send(frame: unknown): void };
-			raw.send({ toJSON: () => JSON.parse('null') });
-			socket.send({ msg: 'nonsense', text });
-			await socket.next((frame) => frame['msg'] === 'error');
+			socket.sendText(text);
+			const answer = await socket.next((frame) => frame['msg'] === 'error' || frame['error'] !== undefined);
+			assert.ok(answer['reason'] ?? answer['error'].error, text.slice(0, 60));
+			socket.send({ msg: 'ping', id: 'alive' });
+			await socket.next((frame) => frame['msg'] === 'pong' && frame['id'] === 'alive');
 			socket.close();
 		}
+		const tooLarge = await connect(server.socketUrl);
+		tooLarge.sendText('x'.repeat(70_000));
+		assert.equal((await tooLarge.closed).code, 1009);
 		const answer = await rest(server.url, 'GET', '/api/info');
 		assert.equal(answer.body['success'], true);
 		assert.equal(server.child.exitCode, null);

@@ -34,6 +34,7 @@ for (const mode of ['one process', 'six processes'] satisfies Mode[]) {
 		test('a post reaches another member: message, room and unread state, in this order of commits', async (t) => {
 			const socket = await online(t, ben);
 			await socket.sub('stream-room-messages', 'GENERAL', false);
+			await ok(server.url, 'POST', 'subscriptions.read', { session: ben, body: { rid: 'GENERAL' } });
 			const { message } = await post(ana, { roomId: 'GENERAL', text: 'good morning' });
 			const [frame] = await socket.event('stream-room-messages', 'GENERAL', ([entry]) => entry._id === message._id);
 			assert.equal(frame.msg, 'good morning');

@@ -7,6 +7,8 @@ export type Frame = Record<string, any>;
 export type Ddp = {
 	frames: Frame[];
 	send(frame: Frame): void;
+	/** Any text as one message. */
+	sendText(text: string): void;
 	/** The first frame, past or future, that fits. */
 	next(fits: (frame: Frame) => boolean, timeoutMs?: number): Promise<Frame>;
 	/** Calls a method: its result, or the error as a rejection carrying it. */
@@ -89,6 +91,7 @@ export async function connect(socketUrl: string): Promise<Ddp> {
 	return {
 		frames,
 		send,
+		sendText: (text) => socket.send(text),
 		next,
 		call,
 		sub,

@@ -11,8 +11,7 @@ async function main() {
 	await client.subscribeRoom(rid);
 	await client.subscribeNotifyUser();
 	client.onMessage((message) => process.send({ message }));
-	const info = await client.info();
-	process.send({ ready: true, userId: client.userId, version: info.info?.version ?? info.version });
+	process.send({ ready: true, userId: client.userId });
 	process.on('message', async (command) => {
 		try {
 			if (command.send) process.send({ sent: await client.sendMessage(command.send, rid) });
