@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ClientError } from '@rookery/protocol/errors.ts';
 import { attachments, idText, newMessageFields, optional } from '@rookery/protocol/message-input.ts';
-import type { Message } from '@rookery/protocol/records.ts';
+import type { Message, Room } from '@rookery/protocol/records.ts';
 import { freeForm } from '@rookery/protocol/free-form.ts';
 import type { Actor } from '../services/contracts.ts';
 import type { CoreServices } from '../services/core.ts';
@@ -82,8 +82,10 @@ export const chatPostMessage = route({
 		const posted = postedFields(body);
 		let answered: Message | undefined;
 		for (const target of list) {
-			const room = await services.rooms.openTarget(actor, target);
-			const sent = await plainly(services.messages.send(actor, { ...posted, rid: room._id }));
+			// Joining is left to the post, which reads the membership anyway.
+			const room = await services.rooms.openTarget(actor, target, { joins: false });
+			const enter = (entered: Room): Promise<boolean> => services.rooms.join(actor, entered);
+			const sent = await plainly(services.messages.send(actor, { ...posted, rid: room._id }, enter));
 			answered ??= sent;
 		}
 		if (answered === undefined) throw new ClientError('invalid-channel');

@@ -41,12 +41,21 @@ export function messagePosting(deps: Deps) {
 		return { rid: parent.rid, parent };
 	}
 
-	async function prepare(actor: Actor, message: NewMessage) {
-		checkContent(message, settings);
-		const { rid, parent } = await placeOf(message);
+	async function sceneOf(rid: RoomId, actor: Actor): Promise<PostScene> {
 		const scene = await posts.findScene(rid, actor.uid);
 		if (scene === null) throw new ClientError('error-invalid-room');
+		return scene;
+	}
+
+	async function prepare(actor: Actor, message: NewMessage, enter?: (room: Room) => Promise<unknown>) {
+		checkContent(message, settings);
+		const { rid, parent } = await placeOf(message);
+		let scene = await sceneOf(rid, actor);
 		await checkWritable(actor, scene, deps);
+		if (enter !== undefined && scene.author === null && scene.room.t === 'c') {
+			await enter(scene.room);
+			scene = await sceneOf(rid, actor);
+		}
 		const parts = partsOfMessage(message);
 		await checkClaims(actor, { ...message, names: parts }, scene, deps);
 		const whole = { ...message, rid, _id: message._id ?? deps.newId() };
@@ -112,9 +121,9 @@ export function messagePosting(deps: Deps) {
 
 	return {
 		/** @see MessagesService.send */
-		async send(actor: Actor, message: NewMessage): Promise<Message> {
+		async send(actor: Actor, message: NewMessage, enter?: (room: Room) => Promise<unknown>): Promise<Message> {
 			try {
-				const { scene, unsent } = await prepare(actor, message);
+				const { scene, unsent } = await prepare(actor, message, enter);
 				const { stored, isNew } = await messages.insertOnce(unsent, scene.newest);
 				if (isNew) await countAndFollow(stored, scene);
 				else if (stored.u._id !== actor.uid || stored.rid !== unsent.rid) throw new ClientError('error-not-allowed');

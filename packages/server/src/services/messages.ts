@@ -88,10 +88,11 @@ export type MessagesService = {
 	 * Stores a message by an actor and everything that follows from it (unread counters, thread parent).
 	 *
 	 * @param message As the client sent it, already of the right shape.
+	 * @param enter Makes the author a member of a public channel that he is not in, before he posts.
 	 * @returns The stored message; the one stored before when author, room and `_id` are the same.
 	 * @throws ClientError the codes of `chat.sendMessage`
 	 */
-	send(actor: Actor, message: NewMessage): Promise<Message>;
+	send(actor: Actor, message: NewMessage, enter?: (room: Room) => Promise<unknown>): Promise<Message>;
 	/** Stores a system message (`uj`, `au`, `r`, ...): no permission is asked, only `msgs` and `rk.s` move. */
 	postSystem(
 		t: string,

@@ -9,11 +9,11 @@ import { notAllowed, type RoomReads } from './room-read.ts';
 export type RoomTargets = {
 	/**
 	 * The room a bot's `channel` or `roomId` names: `#name`, `@username` (direct room, made when needed), room id, room
-	 * name or user id. A public channel the actor is not in is joined.
+	 * name or user id. A public channel the actor is not in is joined, unless the caller sees to that.
 	 *
 	 * @throws ClientError `invalid-channel`, `error-not-allowed`
 	 */
-	openTarget(actor: Actor, target: string): Promise<Room>;
+	openTarget(actor: Actor, target: string, options?: { joins: boolean }): Promise<Room>;
 	/**
 	 * The direct room that a client's `roomId` or `username` names; either may hold a room id, a username or a user id.
 	 * A room with a user who exists is made when there is none.
@@ -47,14 +47,14 @@ export function roomTargets(
 		return (await createDirect(actor, [user.username])).room;
 	}
 
-	async function enter(actor: Actor, room: Room): Promise<Room> {
+	async function enter(actor: Actor, room: Room, joins: boolean): Promise<Room> {
 		if (!(await authorization.canAccessRoom(room._id, actor.uid))) throw notAllowed('openTarget');
-		if (room.t === 'c') await join(actor, room);
+		if (joins && room.t === 'c') await join(actor, room);
 		return room;
 	}
 
 	return {
-		async openTarget(actor, target) {
+		async openTarget(actor, target, { joins } = { joins: true }) {
 			const text = target.trim();
 			if (text.startsWith('@')) {
 				const room = await directWith(actor, text.slice(1));
@@ -62,7 +62,7 @@ export function roomTargets(
 				return room;
 			}
 			const room = await rooms.findByNameOrId(text.startsWith('#') ? text.slice(1) : text);
-			if (room !== null) return enter(actor, room);
+			if (room !== null) return enter(actor, room, joins);
 			const user = text.startsWith('#') ? null : await users.findById(text);
 			const direct = user?.username === undefined ? null : await directWith(actor, user._id);
 			if (direct === null) throw new ClientError('invalid-channel');

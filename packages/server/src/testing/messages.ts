@@ -8,6 +8,7 @@ import type { CommandReport } from '../repositories/command-counters.ts';
 import { connectDatabase } from '../repositories/database.ts';
 import { messageRepository } from '../repositories/messages.ts';
 import { indexTable } from '../repositories/migrations/index-table.ts';
+import { roomMemberRepository } from '../repositories/room-members.ts';
 import { roomPostRepository, type RoomPostRepository } from '../repositories/room-posts.ts';
 import { roomRepository } from '../repositories/rooms.ts';
 import { subscriptionReadRepository } from '../repositories/subscription-reads.ts';
@@ -16,6 +17,7 @@ import { trashRepository } from '../repositories/trash.ts';
 import { userRepository } from '../repositories/users.ts';
 import type { Actor, AuthorizationApi } from '../services/contracts.ts';
 import { messagesService } from '../services/messages.ts';
+import { roomsService } from '../services/rooms.ts';
 import { subscriptionsService } from '../services/subscriptions.ts';
 import { fakeLog, fakeSettings } from './accounts.ts';
 import { testMongoUrl, uniqueName } from './database.ts';
@@ -86,7 +88,15 @@ export async function messagesHarness(t: TestContext, values: Record<string, unk
 			log,
 		});
 		t.after(() => messages.stop());
-		return { messages, subscriptions: subscriptionsService({ ...repositories, authorization, settings }) };
+		const rooms = roomsService({
+			...repositories,
+			members: roomMemberRepository(database.db),
+			messages,
+			authorization,
+			settings,
+			ids: randomId,
+		});
+		return { messages, rooms, subscriptions: subscriptionsService({ ...repositories, authorization, settings }) };
 	}
 
 	t.after(async () => {
@@ -161,6 +171,7 @@ export async function messagesHarness(t: TestContext, values: Record<string, unk
 		noticesTo,
 		lines,
 		authorization,
+		settings,
 		givenUser,
 		givenRoom,
 		storedRoom,
