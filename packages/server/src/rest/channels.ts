@@ -11,6 +11,8 @@ import {
 	messagesOf,
 	messagesQuery,
 	moderatorsOf,
+	onlineOf,
+	onlineQuery,
 	roomAnswer,
 	roomListOf,
 	roomListQuery,
@@ -198,4 +200,13 @@ export const channelsModerators = route({
 		await requireAccess(services, actor, room);
 		return moderatorsOf(services, room);
 	},
+});
+
+/** Who of its members is not offline. */
+export const channelsOnline = route({
+	get: 'channels.online',
+	summary: 'Members of a public channel who are online',
+	auth: 'user',
+	query: z.object(onlineQuery),
+	run: ({ actor, query, services }) => onlineOf(services, actor, query, { t: 'c', unknown: 'Channel does not exists' }),
 });

@@ -10,6 +10,8 @@ import {
 	messagesOf,
 	messagesQuery,
 	moderatorsOf,
+	onlineOf,
+	onlineQuery,
 	roomAnswer,
 	roomListOf,
 	roomListQuery,
@@ -156,4 +158,13 @@ export const groupsModerators = route({
 	auth: 'user',
 	query: z.object(roomRefQuery),
 	run: async ({ actor, query, services }) => moderatorsOf(services, await groupOf(services, actor, query, 'allowed')),
+});
+
+/** Who of its members is not offline. */
+export const groupsOnline = route({
+	get: 'groups.online',
+	summary: 'Members of a private group who are online',
+	auth: 'user',
+	query: z.object(onlineQuery),
+	run: ({ actor, query, services }) => onlineOf(services, actor, query, { t: 'p', unknown: 'Group does not exists' }),
 });

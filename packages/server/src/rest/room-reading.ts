@@ -7,7 +7,7 @@ import type { CoreServices } from '../services/core.ts';
 import type { RoomPage } from '../services/room-read.ts';
 import { readFields, readMessageQuery, readRoomQuery, readSort } from './list-query.ts';
 import { pagingOf, pagingQuery, qBool, qInt, qList, qText } from './query.ts';
-import { forbidden } from './route.ts';
+import { forbidden, RestFailure } from './route.ts';
 
 /** Parameters of the `*.history` routes. @see REST endpoints 3, "History" */
 export const historyQuery = {
@@ -142,6 +142,37 @@ export async function roomListOf(
 export async function moderatorsOf(services: CoreServices, room: Room): Promise<object> {
 	const roles = await services.rooms.listRoles(room);
 	return { moderators: roles.filter(({ roles }) => roles.includes('moderator')).map(({ u }) => u) };
+}
+
+/** Parameters of the `*.online` routes: `_id`, or the `query` of older clients. */
+export const onlineQuery = { _id: qText.optional(), query: qText.optional() };
+
+/**
+ * Answers a `*.online` route: members who are not offline.
+ *
+ * @throws RestFailure with the texts clients know; ClientError `error-not-allowed`, `error-invalid-query`
+ */
+export async function onlineOf(
+	services: CoreServices,
+	actor: Actor,
+	query: { _id?: string | undefined; query?: string | undefined },
+	kind: { t: 'c' | 'p'; unknown: string },
+): Promise<object> {
+	const asked = readRoomQuery(query.query);
+	const roomId = query._id ?? asked.id;
+	if (roomId === undefined && asked.name === undefined) throw new RestFailure(400, 'Invalid query');
+	const room = await services.rooms.findByRef({ roomId, roomName: asked.name });
+	if (room === null || room.t !== kind.t) throw new RestFailure(400, kind.unknown);
+	const hasAccess = await services.authorization.canAccessRoom(room._id, actor.uid);
+	if (!hasAccess || !(await services.rooms.mayListMembers(actor, room))) {
+		throw new ClientError('error-not-allowed', 'Not Allowed');
+	}
+	const { members } = await services.rooms.listMembers(
+		room,
+		{ statuses: ['online', 'away', 'busy'] },
+		{ offset: 0, count: 10_000 },
+	);
+	return { online: members.map(({ _id, username }) => ({ _id, username })) };
 }
 
 /** One room as REST answers it. */

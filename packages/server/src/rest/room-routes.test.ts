@@ -320,6 +320,24 @@ test('rooms.get tells what is there, what changed, and what is gone for this use
 	);
 });
 
+test('who is online in a room is told to those who may see it', async (t) => {
+	const { get, post, db, givenUser } = await requests(t);
+	const [ana, bob] = [await givenUser('ana'), await givenUser('bob')];
+	const made = await post(ana, 'groups.create', { name: 'cave' });
+	const { _id } = made.body['group'] as Item;
+	await post(ana, 'channels.create', { name: 'x', members: ['bob'] });
+	await db.collection('users').updateOne({ username: 'ana' }, { $set: { status: 'busy' } });
+
+	assert.deepEqual((await get(ana, 'groups.online', { _id })).body['online'], [{ _id: 'id-ana', username: 'ana' }]);
+	assert.deepEqual((await get(bob, 'channels.online', { query: '{"name":"x"}' })).body['online'], [
+		{ _id: 'id-ana', username: 'ana' },
+	]);
+	assert.equal((await get(bob, 'groups.online', { _id })).body['error'], 'Not Allowed [error-not-allowed]');
+	assert.equal((await get(bob, 'channels.online')).body['error'], 'Invalid query');
+	assert.equal((await get(bob, 'channels.online', { _id })).body['error'], 'Channel does not exists');
+	assert.equal((await get(bob, 'groups.online', { query: '{"name":"x"}' })).body['error'], 'Group does not exists');
+});
+
 test('no answer carries a join code or our own counters', async (t) => {
 	const { get, post, db, givenUser } = await requests(t);
 	const ana = await givenUser('ana');

@@ -20,7 +20,7 @@ export const roomsGet = route({
 	query: z.object({ updatedSince: qText.optional() }),
 	run: async ({ actor, query, services }) => {
 		if (query.updatedSince === undefined) return { update: await services.rooms.all(actor), remove: [] };
-		const since = new Date(query.updatedSince);
+		const since = new Date(/^\d{10,15}$/.test(query.updatedSince) ? Number(query.updatedSince) : query.updatedSince);
 		if (Number.isNaN(since.getTime())) {
 			throw new ClientError(
 				'error-updatedSince-param-invalid',
