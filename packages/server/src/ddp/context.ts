@@ -7,6 +7,7 @@ import type { AccountsApi, Actor, AuthorizationApi, PresenceApi } from '../servi
 import type { Membership } from '../services/membership.ts';
 import type { SettingsReader } from '../services/settings.ts';
 import type { Stream } from '../streams/stream.ts';
+import type { AddressCounts } from './address-counts.ts';
 import type { DocumentStore } from './documents.ts';
 import type { FanoutTable, Receiver } from './fanout.ts';
 import type { InterestTable, Lease } from './interest.ts';
@@ -40,6 +41,7 @@ export type DdpContext = {
 	fanout: FanoutTable;
 	rates: RateLimits;
 	sessions: Set<Session>;
+	addresses: AddressCounts;
 	/** Logged-in sessions by user. */
 	byUser: Map<UserId, Set<Session>>;
 	/** Sessions that watch a user's presence. */

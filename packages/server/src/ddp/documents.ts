@@ -16,6 +16,7 @@ export function documentStore(send: (frame: OutFrame) => void) {
 	function change(collection: string, id: string, before: Fields, after: Fields): void {
 		const fields: Fields = {};
 		for (const [name, value] of Object.entries(after)) {
+			if (value === undefined) continue;
 			if (JSON.stringify(before[name]) !== JSON.stringify(value)) fields[name] = value;
 		}
 		if (Object.keys(fields).length > 0) send(changed(collection, id, fields));

@@ -6,6 +6,7 @@ import type { Envelope, ReceivedPart } from '../bus/bus.ts';
 import { eventFrame } from './answers.ts';
 import type { DdpContext } from './context.ts';
 import { deliverUserData, revokeTokens } from './identity.ts';
+import { privateSettingDelivery, privateSettings } from './private-settings.ts';
 import { deliverPresence } from './presence-watch.ts';
 import type { RightsWatch } from './rights.ts';
 import type { SendKind } from './socket.ts';
@@ -25,6 +26,7 @@ const maxPositions = 200_000;
  */
 export function eventRouter(context: DdpContext, rights: RightsWatch, onLost: () => void) {
 	const seen = new Map<string, string>();
+	const deliverSetting = privateSettingDelivery(context);
 	let epoch = 0;
 
 	/** Whether this event was seen already, or comes from a hub that has been replaced. */
@@ -44,12 +46,17 @@ export function eventRouter(context: DdpContext, rights: RightsWatch, onLost: ()
 		if (isOld(envelope.header)) return;
 		for (const part of envelope.parts) {
 			try {
-				if (part.header.kind === 'direct') deliverDirect(context, part.header, part.body, envelope.header.origin);
+				if (part.header.kind === 'direct') deliver(part.header, part.body, envelope.header.origin);
 				else handleRecord(part.header, part, envelope.header.key);
 			} catch (error) {
 				context.log.error({ err: error, key: envelope.header.key }, 'an event could not be handled');
 			}
 		}
+	}
+
+	function deliver(header: DirectPart, body: Uint8Array, origin: string | undefined): void {
+		if (header.stream === 'notify-logged' && header.event === privateSettings) return deliverSetting(body);
+		deliverDirect(context, header, body, origin);
 	}
 
 	function handleRecord(header: RecordPart, part: ReceivedPart, key: string): void {

@@ -57,6 +57,7 @@ function enter(context: DdpContext, session: Session, actor: Actor): void {
 	let sessions = context.byUser.get(actor.uid);
 	if (sessions === undefined) context.byUser.set(actor.uid, (sessions = new Set()));
 	sessions.add(session);
+	context.addresses.update(session);
 	context.reporter.connected(session.id, actor.uid);
 }
 
@@ -68,6 +69,7 @@ function leave(context: DdpContext, session: Session, isLogout: boolean): void {
 	session.identity += 1;
 	session.userLease?.release();
 	session.userLease = null;
+	context.addresses.update(session);
 	session.socket.setMaxMessageBytes(context.limits.anonymousMessageBytes);
 	const sessions = context.byUser.get(actor.uid);
 	sessions?.delete(session);

@@ -51,6 +51,8 @@ export function rightsWatch(context: DdpContext) {
 		/** A user came into a room, left it or changed in it. */
 		subscription(action: string, subscription: Subscription, fields: string[] | null): void {
 			const { rid, u } = subscription;
+			// Discussions and channels of teams are open to who is in another room.
+			if (action === 'removed') judgeSubs(ofUser(u._id), (sub) => isOfAnyRoom(sub) && !isOfRoom(sub, rid), false);
 			const hasRolesChanged = fields === null || fields.includes('roles');
 			if (action === 'inserted' || (action === 'updated' && !hasRolesChanged)) return;
 			const isClosedRoom = subscription.t === 'p' || subscription.t === 'd';
@@ -69,7 +71,9 @@ export function rightsWatch(context: DdpContext) {
 		room(action: string, room: Room, fields: string[] | null): void {
 			if (action === 'inserted') return;
 			const decides = action === 'removed' || fields === null || fields.some((field) => decidingFields.has(field));
-			if (decides) judgeSubs(everybody, (sub) => isOfRoom(sub, room._id), true);
+			if (!decides) return;
+			judgeSubs(everybody, (sub) => isOfRoom(sub, room._id), true);
+			judgeSubs(everybody, (sub) => isOfAnyRoom(sub) && !isOfRoom(sub, room._id), false);
 		},
 
 		permission({ _id }: Permission): void {
@@ -104,6 +108,10 @@ export function rightsWatch(context: DdpContext) {
 }
 
 export type RightsWatch = ReturnType<typeof rightsWatch>;
+
+function isOfAnyRoom({ stream }: Sub): boolean {
+	return stream?.key['rid'] !== undefined;
+}
 
 function isOfRoom({ stream }: Sub, rid: string): boolean {
 	return stream !== null && stream.key['rid'] === rid;

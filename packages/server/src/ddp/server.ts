@@ -6,6 +6,7 @@ import type { AccountsApi, AuthorizationApi, PresenceApi } from '../services/con
 import type { Membership } from '../services/membership.ts';
 import type { SettingsReader } from '../services/settings.ts';
 import { streams } from '../streams/streams.ts';
+import { addressCounts } from './address-counts.ts';
 import { eventFrame } from './answers.ts';
 import { batchedAuthorization } from './batched-authorization.ts';
 import type { DdpContext, PresenceReporter, Session } from './context.ts';
@@ -133,6 +134,7 @@ function makeContext(deps: DdpServerDeps, limits: DdpLimits): DdpContext {
 		fanout: fanoutTable(),
 		rates: rateLimits({ settings, clock }),
 		sessions: new Set(),
+		addresses: addressCounts(),
 		byUser: new Map(),
 		watchers: new Map(),
 		// A session id can be resumed with one day: it is a secret of 192 random bits.
@@ -141,16 +143,13 @@ function makeContext(deps: DdpServerDeps, limits: DdpLimits): DdpContext {
 }
 
 /** Whether one more socket from an address is within the limits. */
-function hasRoom({ sessions, limits }: DdpContext, address: string): boolean {
-	if (sessions.size >= limits.maxSockets) return false;
-	let unconnected = 0;
-	let anonymous = 0;
-	for (const { actor, state, socket } of sessions) {
-		if (actor !== null || socket.info.clientAddress !== address) continue;
-		anonymous += 1;
-		if (state === 'opening') unconnected += 1;
-	}
-	return unconnected < limits.maxUnconnectedPerAddress && anonymous < limits.maxAnonymousPerAddress;
+function hasRoom({ sessions, limits, addresses }: DdpContext, address: string): boolean {
+	const { opening, anonymous } = addresses.of(address);
+	return (
+		sessions.size < limits.maxSockets &&
+		opening < limits.maxUnconnectedPerAddress &&
+		anonymous < limits.maxAnonymousPerAddress
+	);
 }
 
 /**

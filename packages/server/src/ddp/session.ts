@@ -48,6 +48,7 @@ export function openSession(context: DdpContext, socket: ClientSocket): Session 
 		overrun: () => socket.close(1012, 'SERVICE_RESTART'),
 	};
 	context.sessions.add(session);
+	context.addresses.update(session);
 	send(greeting(), 'own');
 	return session;
 }
@@ -81,6 +82,7 @@ function closeSession(context: DdpContext, session: Session): void {
 	endIdentity(context, session);
 	wakeLoginWaiters(session);
 	context.sessions.delete(session);
+	context.addresses.update(session);
 }
 
 function hear(context: DdpContext, session: Session, text: string): void {
@@ -113,14 +115,14 @@ function hearProblem(context: DdpContext, session: Session, problem: FrameProble
 
 /** Before the negotiation only `connect` means something. */
 function hearEarly(context: DdpContext, session: Session, frame: ClientFrame, text: string): void {
-	if (frame.msg === 'connect') return connect(session, frame);
+	if (frame.msg === 'connect') return connect(context, session, frame);
 	reply(session, errorFrame('Must connect first', text));
 	session.earlyFrames += 1;
 	if (session.earlyFrames >= context.limits.maxEarlyFrames) session.socket.close(1002, 'CLOSE_PROTOCOL_ERROR');
 }
 
 /** @see realtime contract 2.2 */
-function connect(session: Session, frame: ClientFrame & { msg: 'connect' }): void {
+function connect(context: DdpContext, session: Session, frame: ClientFrame & { msg: 'connect' }): void {
 	const { agreed, version } = agreeVersion(frame);
 	if (!agreed) {
 		reply(session, failedFrame(version));
@@ -129,6 +131,7 @@ function connect(session: Session, frame: ClientFrame & { msg: 'connect' }): voi
 	}
 	session.knowsPing = version !== 'pre1';
 	session.state = 'open';
+	context.addresses.update(session);
 	reply(session, connectedFrame(session.id));
 	session.work.open();
 }
@@ -190,11 +193,13 @@ export function checkSession(context: DdpContext, session: Session): void {
 		return;
 	}
 	revokeExpired(context, session);
+	// Nobody can tell whether a client without pings is there: TCP has to.
+	if (!session.knowsPing) return;
 	if (session.pingedAt !== null) {
 		if (now - session.pingedAt > limits.closeAfterPingMs) session.socket.close(4408, 'TIMEOUT');
 		return;
 	}
 	if (now - session.lastHeardAt <= limits.pingAfterMs) return;
 	session.pingedAt = now;
-	if (session.knowsPing) session.send(outFrame(pingFrame()), 'event');
+	session.send(outFrame(pingFrame()), 'event');
 }

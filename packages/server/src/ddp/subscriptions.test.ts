@@ -382,3 +382,37 @@ test('1,000 subs are taken at once, one more is refused, and the bus keys go wit
 	await probe.negotiate();
 	assert.deepEqual([rig.ddp.stats().subscriptions, rig.ddp.stats().keys, rig.ddp.stats().sockets], [0, before, 1]);
 });
+
+test('private settings: all of them to who may see all, selected ones to who manages them, nothing to others', async (t) => {
+	const rig = await streamerRig(t);
+	const grant = (permission: string, ...uids: string[]) => rig.rights.permissions.set(permission, new Set(uids));
+	grant('view-privileged-setting', 'ana');
+	grant('manage-selected-settings', 'bob');
+	grant('change-setting-B', 'bob');
+	const [ana, bob, eve] = [await rig.login('ana'), await rig.login('bob'), await rig.login('eve')];
+	for (const socket of [ana, bob])
+		assert.equal(await socket.sub('s', 'stream-notify-logged', 'private-settings-changed'), 'ready');
+	assert.deepEqual(await eve.sub('s', 'stream-notify-logged', 'private-settings-changed'), notAllowed);
+	for (const _id of ['A', 'B']) {
+		rig.bus.publish({
+			key: 'all:settings',
+			parts: [
+				{
+					kind: 'direct',
+					stream: 'notify-logged',
+					event: 'private-settings-changed',
+					args: ['updated', { _id, value: 1 }],
+				},
+			],
+		});
+	}
+	await bob.event('notify-logged', 'private-settings-changed');
+	await ana.event(
+		'notify-logged',
+		'private-settings-changed',
+		([, setting]) => (setting as { _id: string })._id === 'B',
+	);
+	const ids = (socket: typeof ana) =>
+		socket.events('notify-logged', 'private-settings-changed').map(([, setting]) => (setting as { _id: string })._id);
+	assert.deepEqual([ids(ana), ids(bob), ids(eve)], [['A', 'B'], ['B'], []]);
+});

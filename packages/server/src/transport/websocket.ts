@@ -1,4 +1,5 @@
 import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { sockjsCloseFrame } from '@rookery/protocol/server-frames.ts';
@@ -42,6 +43,9 @@ type Deps = {
 /** Time a peer has to answer a close frame before its TCP connection is cut, in ms. */
 const closeTimeoutMs = 5_000;
 
+/** Silence after which TCP asks whether the peer is still there, in ms: for clients that know no DDP ping. */
+const keepAliveMs = 60_000;
+
 /**
  * Takes WebSocket handshakes on an HTTP server and hands the sockets to the DDP side. Plain requests to the same paths
  * are answered by `socketRequests`. Upgrades to anything but WebSocket are left to the server as ordinary requests.
@@ -65,6 +69,7 @@ export function attachSockets(deps: Deps): () => void {
 
 	const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
 		socket.on('error', () => socket.destroy());
+		if (socket instanceof Socket) socket.setKeepAlive(true, keepAliveMs);
 		const verdict = judge(request, deps, limits);
 		if ('status' in verdict) return refuse(socket, verdict.status, verdict.headers);
 		handshakes.handleUpgrade(request, socket, head, (ws) => {
