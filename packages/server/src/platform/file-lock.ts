@@ -56,6 +56,12 @@ export async function waitForLock(
 	}
 }
 
+/** Who holds a lock now; null when nobody does. */
+export async function lockHolder(path: string): Promise<LockHolder | null> {
+	const holder = await holderOf(path);
+	return typeof holder === 'string' ? null : holder;
+}
+
 async function create(path: string, what: string): Promise<boolean> {
 	try {
 		const file = await open(path, 'wx');

@@ -1,5 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { listen } from './listen.ts';
 import type { Metrics } from './metrics.ts';
 
 /** What must be true before a process is of use, by name: `mongodb`, `bus`, `hub`. Answers at once, from memory. */
@@ -36,6 +36,15 @@ export function isLoopback(address: string | undefined): boolean {
 	if (address === undefined) return false;
 	const plainAddress = address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
 	return plainAddress === '::1' || /^127(\.\d{1,3}){3}$/.test(plainAddress);
+}
+
+/**
+ * Whether a request comes from this machine itself. A proxy on this machine would show the whole world what is meant for
+ * this machine: its headers give it away.
+ */
+export function isOwnRequest({ headers, socket }: IncomingMessage): boolean {
+	const isForwarded = ['x-forwarded-for', 'x-real-ip', 'forwarded', 'via'].some((name) => headers[name] !== undefined);
+	return !isForwarded && isLoopback(socket.remoteAddress);
 }
 
 /**
@@ -85,14 +94,4 @@ export async function serveHealth(
 				server.closeAllConnections();
 			}),
 	};
-}
-
-function listen(server: Server, port: number, host: string): Promise<number> {
-	return new Promise((resolve, reject) => {
-		server.once('error', reject);
-		server.listen(port, host, () => {
-			server.off('error', reject);
-			resolve((server.address() as AddressInfo).port);
-		});
-	});
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import * as fc from 'fast-check';
-import { challengeMs, holdMs, leaseOf, type LeaseDocument, type LeaseStore } from './lease.ts';
+import { leaseOf, type LeaseDocument, type LeaseStore } from './lease.ts';
 
 /** A store in memory whose commands take effect at once, and may be told to fail or to lose their answer. */
 function memoryStore() {
@@ -54,9 +54,9 @@ test('a lease that nobody holds is taken at once, and acts while its last renewa
 	assert.equal(lease.mayAct(), false);
 	await lease.tick();
 	assert.equal(lease.epoch(), 1);
-	time.ms = holdMs - 1;
+	time.ms = 999;
 	assert.equal(lease.mayAct(), true);
-	time.ms = holdMs;
+	time.ms = 1_000;
 	assert.equal(lease.mayAct(), false);
 	await lease.tick();
 	assert.equal(lease.mayAct(), true, 'nobody took it: the same epoch goes on');
@@ -97,10 +97,10 @@ test('a challenger waits until it has seen no change for 1.5 s of its own clock'
 	challenger.time.ms = 1_000;
 	await holder.lease.tick();
 	await challenger.lease.tick();
-	challenger.time.ms = 1_000 + challengeMs - 1;
+	challenger.time.ms = 2_499;
 	await challenger.lease.tick();
 	assert.equal(challenger.lease.epoch(), null);
-	challenger.time.ms = 1_000 + challengeMs;
+	challenger.time.ms = 2_500;
 	await challenger.lease.tick();
 	assert.equal(challenger.lease.epoch(), 2);
 	await holder.lease.tick();
@@ -165,59 +165,97 @@ test('a beat knows when it was sent', async () => {
 	assert.deepEqual([lease.sentAt(1), lease.sentAt(2), lease.sentAt(3)], [5, 105, null]);
 });
 
-/**
- * Any number of hubs, whatever is slow, stopped or fails. Their clocks run at the same rate but share no zero, and a hub
- * that is frozen does not see its time pass until it goes on.
- */
-test('never do two hubs act at the same moment, and a later one has a later epoch', async () => {
-	const step = fc.record({
-		who: fc.nat(2),
-		passMs: fc.constantFrom(0, 10, 100, 250, 490, 1_000, 1_600),
-		failure: fc.constantFrom('none', 'none', 'none', 'before', 'after'),
-		/** How long the command takes to reach the store, and its answer to come back. */
-		thereMs: fc.constantFrom(0, 0, 5, 300, 1_200),
-		backMs: fc.constantFrom(0, 0, 5, 300, 1_200),
-		does: fc.constantFrom('tick', 'tick', 'tick', 'tick', 'newEpoch', 'release'),
-	});
-	const property = fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {
-		const memory = memoryStore();
-		let now = 0;
-		const delay = { there: 0, back: 0 };
-		const acting: { from: string; epoch: number }[] = [];
-		const hubs = ['a', 'b', 'c'].map((holder, at) => {
-			const clock = { now: () => 0, monotonic: () => now + at * 12_345 };
-			const slow =
-				<A extends unknown[], R>(run: (...args: A) => Promise<R>) =>
-				async (...args: A): Promise<R> => {
-					now += delay.there;
+/** Time that passes only when everything that could happen before has happened. */
+function simulation() {
+	let now = 0;
+	let timers: { at: number; wake: () => void }[] = [];
+	return {
+		now: () => now,
+		sleep: (ms: number) => new Promise<void>((wake) => timers.push({ at: now + ms, wake })),
+		/** Runs until a moment; `check` is asked after everything that happens, and just before time passes. */
+		async run(until: number, check: () => void): Promise<void> {
+			for (;;) {
+				await new Promise(setImmediate);
+				check();
+				timers.sort((one, other) => one.at - other.at);
+				const [first, ...rest] = timers;
+				if (first === undefined || first.at > until) return;
+				if (first.at > now) {
+					now = first.at - 0.001;
 					check();
-					const result = await run(...args);
-					now += delay.back;
-					return result;
-				};
-			const { read, take, renew, release } = memory.store;
-			const store = { read: slow(read), take: slow(take), renew: slow(renew), release: slow(release) };
-			return { holder, lease: leaseOf({ store, holder, clock, isEmbedded: false }) };
-		});
-		const check = (): void => {
-			const now = hubs.filter(({ lease }) => lease.mayAct());
-			assert.ok(now.length <= 1, `${now.map(({ holder }) => holder).join(' and ')} act`);
-			const [only] = now;
-			if (only === undefined) return;
-			const epoch = only.lease.epoch() ?? 0;
-			const former = acting.at(-1);
-			assert.ok(former === undefined || epoch >= former.epoch);
-			if (former?.from !== only.holder) assert.ok(former === undefined || epoch > former.epoch);
-			acting.push({ from: only.holder, epoch });
-		};
-		for (const { who, passMs, failure, thereMs, backMs, does } of steps) {
-			now += passMs;
-			check();
-			memory.fail(failure as 'none');
-			Object.assign(delay, { there: thereMs, back: backMs });
-			await hubs[who]?.lease[does as 'tick']().catch(() => undefined);
-			check();
-		}
+					now = first.at;
+				}
+				timers = rest;
+				first.wake();
+			}
+		},
+	};
+}
+
+test('never do two hubs act at the same moment, and a later one has a later epoch', async () => {
+	const delay = fc.oneof(
+		{ weight: 6, arbitrary: fc.constantFrom(0, 1, 5) },
+		{ weight: 2, arbitrary: fc.integer({ min: 0, max: 400 }) },
+		{ weight: 2, arbitrary: fc.integer({ min: 400, max: 3_000 }) },
+	);
+	/** One command: how long it is on its way there and back, whether it fails, how long the hub then rests. */
+	const command = fc.record({
+		thereMs: delay,
+		backMs: delay,
+		failure: fc.constantFrom('none', 'none', 'none', 'none', 'before', 'after'),
+		restMs: fc.oneof(fc.constantFrom(250, 500), delay),
+		isNewEpoch: fc.integer({ min: 0, max: 9 }).map((number) => number === 0),
 	});
-	await fc.assert(property, { numRuns: 500 });
+	const plan = fc.array(fc.array(command, { minLength: 5, maxLength: 40, size: 'max' }), {
+		minLength: 2,
+		maxLength: 3,
+	});
+	let terms = 0;
+	const property = fc.asyncProperty(plan, async (plans) => {
+		const { store, fail } = memoryStore();
+		const { now, sleep, run } = simulation();
+		const hubs = plans.map((commands, at) => {
+			let step = 0;
+			const slow =
+				<A extends unknown[], R>(command: (...args: A) => Promise<R>) =>
+				async (...args: A): Promise<R> => {
+					const { thereMs = 0, backMs = 0, failure = 'none' } = commands[step++ % commands.length] ?? {};
+					await sleep(thereMs);
+					fail(failure as 'none');
+					const answer = command(...args);
+					fail('none');
+					await answer.catch(() => undefined);
+					await sleep(backMs);
+					return answer;
+				};
+			const { read, take, renew, release } = store;
+			const lease = leaseOf({
+				store: { read: slow(read), take: slow(take), renew: slow(renew), release: slow(release) },
+				holder: `hub ${at}`,
+				clock: { now: () => 0, monotonic: () => now() + at * 12_345 },
+				isEmbedded: false,
+			});
+			void (async () => {
+				for (;;) {
+					const { restMs = 0, isNewEpoch = false } = commands[step % commands.length] ?? {};
+					await (isNewEpoch ? lease.newEpoch() : lease.tick()).catch(() => undefined);
+					await sleep(Math.max(1, restMs));
+				}
+			})();
+			return lease;
+		});
+		let former = { at: -1, epoch: 0 };
+		await run(20_000, () => {
+			const acting = hubs.filter((lease) => lease.mayAct());
+			assert.ok(acting.length <= 1, 'two act');
+			const [only] = acting;
+			if (only === undefined) return;
+			const next = { at: hubs.indexOf(only), epoch: only.epoch() ?? 0 };
+			assert.ok(next.epoch >= former.epoch + (next.at === former.at ? 0 : 1), 'the epoch did not grow');
+			if (next.at !== former.at) terms += 1;
+			former = next;
+		});
+	});
+	await fc.assert(property, { numRuns: 300 });
+	assert.ok(terms > 300, 'the lease did change hands');
 });

@@ -28,6 +28,12 @@ export type Log = {
 	flush(): void;
 };
 
+/** The log of a whole process, as `createLog` makes it. */
+export type ProcessLog = Log & {
+	/** Writes a finished line of another process's log among this one's, as it is or in the form for people. */
+	forward(line: string): void;
+};
+
 export type LogOptions = {
 	level?: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
 	/** Default: `pretty` when standard output is a terminal, else `json`. */
@@ -42,7 +48,7 @@ export type LogOptions = {
 const maxWaitingBytes = 4 * 1024 * 1024;
 
 /** Makes the log of a process. Lines are written in the background and completed when the process exits. */
-export function createLog({ level = 'info', format, name, destination }: LogOptions): Log {
+export function createLog({ level = 'info', format, name, destination }: LogOptions): ProcessLog {
 	const isPretty = (format ?? (process.stdout.isTTY ? 'pretty' : 'json')) === 'pretty';
 	const sink = destination ?? (isPretty ? terminal() : standardOutput());
 	const options: LoggerOptions = {
@@ -63,13 +69,18 @@ export function createLog({ level = 'info', format, name, destination }: LogOpti
 }
 
 /** A log that says nothing: for tests and tools. */
-export const silentLog: Log = createLog({ level: 'silent', name: 'silent', destination: { write: () => undefined } });
+export const silentLog: ProcessLog = createLog({
+	level: 'silent',
+	name: 'silent',
+	destination: { write: () => undefined },
+});
 
-function withFlush(logger: pino.Logger, sink: DestinationStream): Log {
+function withFlush(logger: pino.Logger, sink: DestinationStream): ProcessLog {
 	const flush = (): void => {
 		if ('flushSync' in sink && typeof sink.flushSync === 'function') sink.flushSync();
 	};
-	return Object.assign(logger, { flush, child: childOf(logger, sink) }) as Log;
+	const forward = (line: string): void => sink.write(`${line}\n`);
+	return Object.assign(logger, { flush, forward, child: childOf(logger, sink) }) as ProcessLog;
 }
 
 function childOf(logger: pino.Logger, sink: DestinationStream): (fields: object) => Log {

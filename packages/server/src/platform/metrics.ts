@@ -12,6 +12,7 @@ const sampleEveryMs = 100;
 export function createMetrics() {
 	const registry = new Registry();
 	const registers = [registry];
+	const sources: (() => Record<string, number>)[] = [];
 	collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: sampleEveryMs });
 	const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
 	const counter = <L extends string = never>(name: string, help: string, ...labelNames: L[]) =>
@@ -37,7 +38,14 @@ export function createMetrics() {
 		httpRequests: counter('http_requests_total', 'Answered HTTP requests', 'route', 'code'),
 
 		/** Everything in Prometheus's text format. */
-		text: (): Promise<string> => registry.metrics(),
+		text(): Promise<string> {
+			for (const [name, value] of sources.flatMap((source) => Object.entries(source()))) put(registry, name, value);
+			return registry.metrics();
+		},
+		/** Adds something that is asked for its numbers when the metrics are read. Names are those above. */
+		readFrom(source: () => Record<string, number>): void {
+			sources.push(source);
+		},
 		contentType: registry.contentType,
 		/** Ends the measuring of the event loop. */
 		stop: stopSampling,
@@ -45,6 +53,16 @@ export function createMetrics() {
 }
 
 export type Metrics = ReturnType<typeof createMetrics>;
+
+/** Sets a metric without labels, a counter too: its source counts itself. Unknown names are left out. */
+function put(registry: Registry, name: string, value: number): void {
+	const metric = registry.getSingleMetric(name);
+	if (metric instanceof Gauge) metric.set(value);
+	else if (metric instanceof Counter) {
+		metric.reset();
+		metric.inc(Math.max(0, value));
+	}
+}
 
 /** Measures by how much a timer is late: what every request waits, too. */
 function sampleEventLoop(registers: Registry[]): () => void {

@@ -3,6 +3,9 @@ import type { Log } from './log.ts';
 /** Signals that ask a process to end. */
 const signals = ['SIGINT', 'SIGTERM'] as const;
 
+/** A terminal's Ctrl-C may arrive twice: from the terminal and from the command that started this one. */
+const sameRequestMs = 500;
+
 type Stop = { name: string; run: () => Promise<void> | void };
 
 type Options = {
@@ -33,6 +36,7 @@ export type Shutdown = {
  */
 export function handleShutdown({ log, limitMs = 30_000, exit = process.exit, source = process }: Options): Shutdown {
 	const stops: Stop[] = [];
+	let askedAt = 0;
 	const aborting = new AbortController();
 	let stopping: Promise<void> | null = null;
 
@@ -62,9 +66,11 @@ export function handleShutdown({ log, limitMs = 30_000, exit = process.exit, sou
 
 	function onSignal(name: NodeJS.Signals): void {
 		if (stopping === null) {
+			askedAt = performance.now();
 			void shutdown.stop(name);
 			return;
 		}
+		if (performance.now() - askedAt < sameRequestMs) return;
 		log.warn({ event: 'stop.forced', signal: name }, 'asked again: ending at once');
 		finish(1);
 	}

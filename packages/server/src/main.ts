@@ -1,0 +1,3 @@
+import { runCommand } from './commands/cli.ts';
+
+await runCommand(process.argv);
