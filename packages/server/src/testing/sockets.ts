@@ -31,7 +31,7 @@ export type TestSocket = {
 	resume(): void;
 };
 
-const patienceMs = 5_000;
+const patienceMs = 15_000;
 
 /** Opens a raw socket and waits for its first message. */
 export async function testSocket(url: string, headers: Record<string, string> = {}): Promise<TestSocket> {
