@@ -1,0 +1,92 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { chart } from './chart.ts';
+import { currentCommit, describeHost, readTicks, stolenShare } from './machine.ts';
+import { benchPost, type Effort, type Findings } from './post.ts';
+import { describe, type Report } from './report.ts';
+
+/** `npm run bench -- <name> [--quick|--full] [--json FILE] [--svg FILE]` */
+
+type Bench = { about: string; run: (effort: Effort, onProgress: (text: string) => void) => Promise<Findings> };
+
+const benches: Record<string, Bench> = {
+	post: {
+		about: 'one REST send to m members on 1 and 2 streamers, and its latency at 50 posts a second',
+		run: benchPost,
+	},
+};
+
+const usage = `npm run bench -- <name> [--quick|--full] [--json FILE] [--svg FILE]
+
+${Object.entries(benches)
+	.map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`)
+	.join('\n')}
+
+  --quick      fewer repetitions: for a first look
+  --full       more repetitions: for figures to be published
+  --json FILE  writes everything that was measured
+  --svg FILE   draws it
+`;
+
+process.exitCode = await main();
+
+/** @returns The exit code: 1 when a goal was missed, 2 for wrong arguments. */
+async function main(): Promise<number> {
+	const args = readArgs();
+	const bench = args === null ? undefined : benches[args.name];
+	if (args === null || bench === undefined) {
+		process.stderr.write(usage);
+		return args?.isHelp === true ? 0 : 2;
+	}
+	if (process.platform !== 'linux') {
+		process.stderr.write('Benches read CPU times from /proc: they run on Linux only.\n');
+		return 2;
+	}
+	const report = await run(args.name, bench, args.effort);
+	process.stdout.write(describe(report));
+	if (args.json !== undefined) writeFileSync(args.json, `${JSON.stringify(report, null, '\t')}\n`);
+	if (args.svg !== undefined) writeFileSync(args.svg, chart(report));
+	return report.goals.some(({ verdict }) => verdict === 'missed') ? 1 : 0;
+}
+
+async function run(name: string, { run: measure }: Bench, effort: Effort): Promise<Report> {
+	const manifest = JSON.parse(readFileSync(resolve(import.meta.dirname, '../../package.json'), 'utf8')) as {
+		version: string;
+	};
+	const ticks = readTicks();
+	const startedAt = Date.now();
+	const onProgress = (text: string): void => {
+		const seconds = ((Date.now() - startedAt) / 1000).toFixed(0).padStart(4);
+		process.stderr.write(`${seconds} s  ${text}\n`);
+	};
+	const findings = await measure(effort, onProgress);
+	return {
+		bench: name,
+		version: manifest.version,
+		commit: currentCommit(),
+		runtime: `node ${process.versions.node}`,
+		host: describeHost(stolenShare(ticks, readTicks())),
+		...findings,
+	};
+}
+
+function readArgs() {
+	try {
+		const { values, positionals } = parseArgs({
+			allowPositionals: true,
+			options: {
+				quick: { type: 'boolean', default: false },
+				full: { type: 'boolean', default: false },
+				json: { type: 'string' },
+				svg: { type: 'string' },
+				help: { type: 'boolean', default: false },
+			},
+		});
+		const effort: Effort = values.full ? 'full' : values.quick ? 'quick' : 'normal';
+		return { name: positionals[0] ?? '', effort, json: values.json, svg: values.svg, isHelp: values.help };
+	} catch (error) {
+		process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n`);
+		return null;
+	}
+}

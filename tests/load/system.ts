@@ -1,0 +1,62 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findBinary } from '../../packages/server/src/platform/binaries/find-binary.ts';
+import { readConfig } from '../../packages/server/src/platform/config.ts';
+import { startMongod } from '../../packages/server/src/platform/embedded/mongod.ts';
+import { startNats } from '../../packages/server/src/platform/embedded/nats.ts';
+import { printedProgress, silentProgress } from '../../packages/server/src/platform/progress.ts';
+import { ensurePrimary } from '../../packages/server/src/repositories/replica-set.ts';
+import { startServer, type TestServer } from '../contract/server.ts';
+import { processTree } from './machine.ts';
+import { tapBus, type BusTap } from './counters.ts';
+
+/** A whole system of its own: MongoDB, NATS and the six services as processes, as `rookery up --separate` starts them. */
+export type SystemUnderTest = {
+	server: TestServer;
+	bus: BusTap;
+	/** Every process of it: services, supervisor, MongoDB, NATS. */
+	pids(): number[];
+	stop(): Promise<void>;
+};
+
+/** Starts a system on databases that hold nothing else, so that every command and message on them is its own. */
+export async function startSystem(streamers: number): Promise<SystemUnderTest> {
+	const folder = await mkdtemp(join(tmpdir(), 'rookery-bench-'));
+	const stops: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true, maxRetries: 5 })];
+	const stop = async (): Promise<void> => {
+		for (const end of stops.toReversed()) await end();
+	};
+	try {
+		const { env } = process;
+		const { binDirectory, mongod, natsServer } = readConfig(env);
+		const progress = printedProgress();
+		const programs = {
+			mongod: await findBinary('mongod', { named: mongod, binDirectory, env, progress }),
+			nats: await findBinary('nats-server', { named: natsServer, binDirectory, env, progress }),
+		};
+		const mongo = await startMongod({
+			path: programs.mongod.path,
+			dataDirectory: join(folder, 'data'),
+			env,
+			progress: silentProgress,
+			initiate: ensurePrimary,
+		});
+		stops.push(mongo.stop);
+		const nats = await startNats({ path: programs.nats.path, env });
+		stops.push(nats.stop);
+		Object.assign(env, { ROOKERY_TEST_MONGO_URL: mongo.url, ROOKERY_TEST_NATS_URL: nats.url });
+		const server = await startServer('six processes', {
+			args: ['--streamers', String(streamers)],
+			env: { TRANSPORTER: nats.url, LOG_LEVEL: 'info' },
+		});
+		stops.push(server.stop);
+		const bus = await tapBus(nats.url);
+		stops.push(bus.close);
+		const root = server.child.pid ?? 0;
+		return { server, bus, pids: () => [...processTree(root), mongo.pid, nats.pid], stop };
+	} catch (error) {
+		await stop();
+		throw error;
+	}
+}
