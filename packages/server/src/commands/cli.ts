@@ -51,7 +51,7 @@ function addRunning(rookery: Command): void {
 		.command('up')
 		.summary('run everything on this machine')
 		.description(
-			'Runs the whole chat server: in one process, or with --separate as six processes over NATS that are started again\n' +
+			'Runs the whole chat server: in one process, or with --separate as six processes over NATS that are started again ' +
 				'when they die. A MongoDB (and NATS) of its own is found or fetched unless MONGO_URL (and TRANSPORTER) is set.',
 		)
 		.option('--separate', 'run the six services as processes of their own, behind one port')

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { readConfig, ConfigError, type Config } from '../platform/config.ts';
 import { createLog, type Log, type ProcessLog } from '../platform/log.ts';
 import { handleShutdown, type Shutdown } from '../platform/shutdown.ts';
@@ -62,6 +63,8 @@ export async function runUntilStopped(name: string, start: (session: Session) =>
 	shutdown.add('start', () => starting.catch(() => undefined));
 	try {
 		await starting;
+		// Kept for the next start, also when this process is killed.
+		flushCompileCache();
 	} catch (error) {
 		if (shutdown.signal.aborted) return;
 		const problem = problemText(error);

@@ -44,10 +44,7 @@ export type LogOptions = {
 	destination?: DestinationStream;
 };
 
-/** More than this is not kept when the reader of the log is slow: lines are dropped instead. */
-const maxWaitingBytes = 4 * 1024 * 1024;
-
-/** Makes the log of a process. Lines are written in the background and completed when the process exits. */
+/** Makes the log of a process. */
 export function createLog({ level = 'info', format, name, destination }: LogOptions): ProcessLog {
 	const isPretty = (format ?? (process.stdout.isTTY ? 'pretty' : 'json')) === 'pretty';
 	const sink = destination ?? (isPretty ? terminal() : standardOutput());
@@ -88,17 +85,11 @@ function childOf(logger: pino.Logger, sink: DestinationStream): (fields: object)
 	return (fields) => withFlush(make(redactFields({ ...fields })), sink);
 }
 
+/** Written at once: in order, and complete when the process is killed. */
 function standardOutput(): DestinationStream {
-	const stream = pino.destination({ dest: 1, sync: false, maxLength: maxWaitingBytes });
-	// The reader has gone, or is too slow: the server goes on without its log.
+	const stream = pino.destination({ dest: 1, sync: true });
+	// The reader has gone: the server goes on without its log.
 	stream.on('error', () => undefined);
-	process.once('exit', () => {
-		try {
-			stream.flushSync();
-		} catch {
-			// Nothing can be written any more, also not why.
-		}
-	});
 	return stream;
 }
 

@@ -1,4 +1,4 @@
-import { globSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -66,7 +66,10 @@ function testFiles(filters: string[]): string[] {
 	const all = globSync(patterns, { cwd: root }).map((file) => file.replaceAll('\\', '/'));
 	const wanted = filters.map((filter) => filter.replace(/^\.\//, '').replace(`${root}/`, ''));
 	const files = wanted.length === 0 ? all : all.filter((file) => wanted.some((part) => file.includes(part)));
-	return files.sort().map((file) => join(root, file));
+	const named = filters
+		.filter((filter) => filter.endsWith('.test.ts') && existsSync(filter))
+		.map((file) => resolve(file));
+	return [...new Set([...files.map((file) => join(root, file)), ...named])].sort();
 }
 
 async function withServers(folder: string, work: () => Promise<Counts>): Promise<Counts> {
@@ -96,6 +99,8 @@ async function withServers(folder: string, work: () => Promise<Counts>): Promise
 			ROOKERY_TEST_MONGOD: mongod.path,
 			ROOKERY_TEST_NATS_SERVER: natsServer.path,
 			ROOKERY_TEST_RUN: mark,
+			// Every file is a process of its own that loads the same sources.
+			NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? join(root, 'node_modules', '.cache', 'rookery'),
 		});
 		return await work();
 	} finally {
