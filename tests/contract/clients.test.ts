@@ -137,10 +137,10 @@ for (const mode of ['one process', 'six processes'] satisfies Mode[]) {
 			t.after(() => client.close());
 			const frames: any[] = [];
 			let wake = () => {};
-			client.onmessage = ({ data }: { data: string }) => {
+			client.addEventListener('message', ({ data }: { data: string }) => {
 				frames.push(JSON.parse(data));
 				wake();
-			};
+			});
 			const next = async (fits: (frame: any) => boolean) => {
 				const deadline = AbortSignal.timeout(15_000);
 				for (;;) {
@@ -152,7 +152,7 @@ for (const mode of ['one process', 'six processes'] satisfies Mode[]) {
 					});
 				}
 			};
-			await new Promise((resolve) => (client.onopen = resolve));
+			await new Promise((resolve) => client.addEventListener('open', resolve));
 			assert.equal(client.transport, 'websocket');
 			client.send(JSON.stringify({ msg: 'connect', version: '1', support: ['1'] }));
 			await next((frame) => frame.msg === 'connected');

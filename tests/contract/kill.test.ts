@@ -15,13 +15,13 @@ function lastingSocket(server: TestServer, session: Session) {
 	const heard = new Map<string, string>();
 	const versions: string[] = [];
 	let current: Ddp | null = null;
-	let isStopped = false;
+	const stopping = new AbortController();
 	const take = (message: any) => {
 		versions.push(message._id);
 		heard.set(message._id, message.msg);
 	};
 	const loop = (async () => {
-		while (!isStopped) {
+		while (!stopping.signal.aborted) {
 			try {
 				const socket = await connect(server.socketUrl);
 				current = socket;
@@ -40,7 +40,7 @@ function lastingSocket(server: TestServer, session: Session) {
 		heard,
 		socket: () => current,
 		async stop() {
-			isStopped = true;
+			stopping.abort();
 			current?.close();
 			await loop;
 		},
@@ -50,10 +50,10 @@ function lastingSocket(server: TestServer, session: Session) {
 /** Posts with given ids until told to stop; each is repeated until it was acknowledged. */
 function poster(server: TestServer, session: Session, perSecond: number) {
 	const acknowledged: string[] = [];
-	let isStopped = false;
+	const stopping = new AbortController();
 	let counter = 0;
 	const loop = (async () => {
-		while (!isStopped) {
+		while (!stopping.signal.aborted) {
 			const msg = `message ${++counter}`;
 			const message = {
 				_id: `id${session.userId.slice(0, 5)}${String(counter).padStart(6, '0')}`,
@@ -74,7 +74,7 @@ function poster(server: TestServer, session: Session, perSecond: number) {
 	return {
 		acknowledged,
 		async stop() {
-			isStopped = true;
+			stopping.abort();
 			await loop;
 		},
 	};

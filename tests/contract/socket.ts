@@ -37,8 +37,8 @@ export async function connect(socketUrl: string): Promise<Ddp> {
 		}),
 	);
 	socket.on('error', () => undefined);
-	socket.on('message', (data) => {
-		const frame = JSON.parse(String(data)) as Frame;
+	socket.on('message', (data: Buffer) => {
+		const frame = JSON.parse(data.toString('utf8')) as Frame;
 		if (frame['msg'] === 'ping')
 			socket.send(JSON.stringify({ msg: 'pong', ...(frame['id'] ? { id: frame['id'] } : {}) }));
 		frames.push(frame);

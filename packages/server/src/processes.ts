@@ -11,7 +11,6 @@ import type { Log } from './platform/log.ts';
 import type { Database } from './repositories/database.ts';
 import { hubStateRepository } from './repositories/hub-state.ts';
 import { repositoriesOf, type Repositories } from './repositories/repositories.ts';
-import { streamerReads } from './repositories/streamer-reads.ts';
 import { watchDatabase } from './repositories/watch.ts';
 import { routes } from './rest/routes.ts';
 import { routeRunner } from './rest/run.ts';
@@ -123,7 +122,7 @@ const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
 		return {
 			async stop() {
 				await end();
-				await service.stop();
+				service.stop();
 			},
 		};
 	},
