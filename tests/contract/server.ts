@@ -26,6 +26,7 @@ export type TestServer = {
 	/** Resolves with the first line, past or future, that fits. */
 	logged(fits: (line: LogLine) => boolean, timeoutMs?: number): Promise<LogLine>;
 	db: Db;
+	/** Stops the server and removes its database; once. Resolves with the exit code. */
 	stop(): Promise<number | null>;
 };
 
@@ -68,12 +69,14 @@ export async function startServer(
 	const ready = await logged((line) => line.event === 'ready' && typeof line['address'] === 'string', 90_000);
 	const url = String(ready['address']).replace(/\/$/, '').replace('localhost', '127.0.0.1');
 	const mongo = await MongoClient.connect(required('ROOKERY_TEST_MONGO_URL'));
-	const stop = async () => {
+	let stopping: Promise<number | null> | null = null;
+	const stopOnce = async () => {
 		const code = await stopChild(child);
 		await mongo.db(database).dropDatabase();
 		await mongo.close();
 		return code;
 	};
+	const stop = () => (stopping ??= stopOnce());
 	try {
 		const admin = await login(url, 'admin', 'correct horse battery staple');
 		return {

@@ -9,6 +9,7 @@ import type { Clock } from './platform/clock.ts';
 import type { Config } from './platform/config.ts';
 import type { Log } from './platform/log.ts';
 import type { Database } from './repositories/database.ts';
+import { laterMigrations, migrate } from './repositories/migrations/run.ts';
 import { hubStateRepository } from './repositories/hub-state.ts';
 import { repositoriesOf, type Repositories } from './repositories/repositories.ts';
 import { watchDatabase } from './repositories/watch.ts';
@@ -156,10 +157,12 @@ const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
 			settle: services.messages.settle,
 		};
 		const end = await bus.serve('core', handlersOf(api));
+		const stopMigrating = migrateLater(shared);
 		return {
 			rest: { run: routeRunner({ services, clock, log }), settings: services.settings },
 			async stop() {
 				await end();
+				await stopMigrating();
 				await services.messages.stop();
 			},
 		};
@@ -224,6 +227,25 @@ const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
 		};
 	},
 };
+
+/** Does in the background what a start need not wait for. @returns Ends it and waits. */
+function migrateLater({ database, config, log }: Shared): () => Promise<void> {
+	const stopping = new AbortController();
+	const done = migrate(database.db, {
+		instanceId: config.instanceId,
+		steps: laterMigrations,
+		signal: stopping.signal,
+	}).then(
+		() => undefined,
+		(error: unknown) => {
+			if (!stopping.signal.aborted) log.error({ event: 'migration.failed', err: error }, 'a later migration failed');
+		},
+	);
+	return () => {
+		stopping.abort();
+		return done;
+	};
+}
 
 /** The services behind routes and methods. */
 async function coreServices(shared: Shared): Promise<CoreServices & { messages: { stop(): Promise<void> } }> {

@@ -1,4 +1,4 @@
-import { migrate } from '../repositories/migrations/run.ts';
+import { laterMigrations, migrate, migrations } from '../repositories/migrations/run.ts';
 import { withLocalDatabase } from './local-database.ts';
 
 /** `rookery migrate`: does the missing steps and prints them. */
@@ -7,6 +7,7 @@ export function migrateDatabase(): Promise<void> {
 		let done = 0;
 		const problems = await migrate(database.db, {
 			instanceId: config.instanceId,
+			steps: [...migrations, ...laterMigrations],
 			onDone: ({ number, name }, _problems, durationMs) => {
 				done += 1;
 				process.stdout.write(`${number} ${name} (${Math.round(durationMs)} ms)\n`);
