@@ -1,4 +1,3 @@
-import type { Server } from 'node:http';
 import { randomId } from '@rookery/protocol/ids.ts';
 import { busClient, handlersOf, type Bus } from './bus/bus.ts';
 import { ddpServer } from './ddp/server.ts';
@@ -28,9 +27,8 @@ import { roomsService } from './services/rooms.ts';
 import { loadSettings, settingsService, type SettingsReader } from './services/settings.ts';
 import { subscriptionsService } from './services/subscriptions.ts';
 import { usersService } from './services/users.ts';
-import { httpServer, listen, type RawHandler } from './transport/http.ts';
-import { socketRequests } from './transport/sockjs.ts';
-import { attachSockets } from './transport/websocket.ts';
+import type { RawHandler } from './transport/http.ts';
+import { openPublicServer, type PublicServer } from './transport/public-server.ts';
 
 /** The processes Rookery consists of; each can run alone, all can run in one. */
 export const processNames = ['accounts', 'authorization', 'presence', 'core', 'stream-hub', 'ddp-streamer'] as const;
@@ -337,48 +335,25 @@ export async function startProcesses(names: readonly ProcessName[], context: Pro
 }
 
 /** The public HTTP server of REST routes, sockets or both; null when no part asks for one. */
-async function openHttp(parts: Part[], context: ProcessContext): Promise<PublicServer | null> {
+function openHttp(parts: Part[], context: ProcessContext): Promise<PublicServer> | null {
 	const rest = parts.find((part) => part.rest !== undefined)?.rest;
 	const acceptor = parts.find((part) => part.sockets !== undefined)?.sockets;
 	if (rest === undefined && acceptor === undefined) return null;
-	const { config, log, clock, onAnswer, isSingle } = context;
-	const prefix = new URL(context.rootUrl).pathname.replace(/\/$/, '');
-	const forwardedCount = config.forwardedCount;
-	const before = acceptor === undefined ? context.before : [...context.before, socketRequests(prefix)];
-	const server = await httpServer({
-		routes: rest === undefined ? [] : routes,
-		run: rest?.run ?? (() => Promise.reject(new Error('this process has no routes'))),
-		prefix,
-		forwardedCount,
+	const { config, log, clock, onAnswer, isSingle, before } = context;
+	const cors = ({ settings }: { settings: SettingsReader }) => ({
+		enabled: settings.flag('API_Enable_CORS'),
+		origin: settings.text('API_CORS_Origin', '*'),
+	});
+	return openPublicServer({
+		rest: rest === undefined ? null : { routes, run: rest.run, cors: () => cors(rest) },
+		acceptor: acceptor ?? null,
 		before,
-		cors: () => ({
-			enabled: rest?.settings.flag('API_Enable_CORS') ?? false,
-			origin: rest?.settings.text('API_CORS_Origin', '*') ?? '*',
-		}),
+		prefix: new URL(context.rootUrl).pathname.replace(/\/$/, ''),
+		port: config.port,
+		host: config.bindIp ?? (isSingle ? '127.0.0.1' : '0.0.0.0'),
+		forwardedCount: config.forwardedCount,
+		clock,
 		log,
 		...(onAnswer === undefined ? {} : { onAnswer }),
-	});
-	const detachSockets =
-		acceptor === undefined ? () => undefined : attachSockets({ server, prefix, forwardedCount, acceptor, clock });
-	const port = await listen(server, config.port, config.bindIp ?? (isSingle ? '127.0.0.1' : '0.0.0.0'));
-	return { port, detach: detachSockets, close: () => closeServer(server) };
-}
-
-type PublicServer = {
-	port: number;
-	/** Cuts the sockets that are still open. */
-	detach(): void;
-	/** Takes no more connections; resolves when the requests in progress were answered, at the latest after 20 s. */
-	close(): Promise<void>;
-};
-
-function closeServer(server: Server): Promise<void> {
-	return new Promise((resolve) => {
-		const timer = setTimeout(() => server.closeAllConnections(), 20_000);
-		server.close(() => {
-			clearTimeout(timer);
-			resolve();
-		});
-		server.closeIdleConnections();
 	});
 }
