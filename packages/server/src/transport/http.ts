@@ -1,5 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Log } from '../platform/log.ts';
 import { parseQuery, type QueryRecord } from '../rest/body.ts';
@@ -46,10 +46,16 @@ const corsHeaders =
  * @see REST contract, 1, 2, 4 and 10
  */
 export async function httpServer(deps: Deps): Promise<Server> {
-	const { before, log } = deps;
+	const { before } = deps;
 	let server: Server | undefined;
 	const app = Fastify({
 		logger: false,
+		// A path that cannot be decoded, or with too long a part.
+		frameworkErrors: (error, request, reply) => {
+			const isTooLong = error.code === 'FST_ERR_MAX_PARAM_LENGTH';
+			void send(request, reply, deps.cors(), refusal(isTooLong ? 414 : 400));
+		},
+		clientErrorHandler: refuseUnreadable,
 		bodyLimit: 1024 * 1024,
 		exposeHeadRoutes: false,
 		routerOptions: { maxParamLength: 1024, querystringParser: parseQuery },
@@ -67,7 +73,7 @@ export async function httpServer(deps: Deps): Promise<Server> {
 	});
 	app.removeAllContentTypeParsers();
 	app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
-	app.setErrorHandler((error, request, reply) => sendError(error, request, reply, log));
+	app.setErrorHandler((error, request, reply) => sendError(error, request, reply, deps));
 	app.setNotFoundHandler((request, reply) => {
 		if (request.method === 'OPTIONS') return answerOptions(request, reply, deps.cors());
 		return send(request, reply, deps.cors(), { status: 404, headers: {}, body: unknownPath });
@@ -105,7 +111,7 @@ function registerRoutes(app: ReturnType<typeof Fastify>, deps: Deps): void {
 	for (const [path, routes] of byPath) {
 		const handler = (request: FastifyRequest, reply: FastifyReply) => serve(routes, request, reply, deps);
 		app.route({
-			method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
+			method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'],
 			url: `${deps.prefix}${path}`,
 			bodyLimit: Math.max(...routes.map((route) => route.maxBodyBytes)),
 			handler,
@@ -116,6 +122,8 @@ function registerRoutes(app: ReturnType<typeof Fastify>, deps: Deps): void {
 async function serve(routes: Route[], request: FastifyRequest, reply: FastifyReply, deps: Deps): Promise<FastifyReply> {
 	const cors = deps.cors();
 	if (request.method === 'OPTIONS') return answerOptions(request, reply, cors);
+	// Before anything happens: a page of another site must not act only because it does not see the answer.
+	if (originOf(request, cors).isRefused) return refuseOrigin(reply);
 	const wanted = request.method === 'HEAD' ? 'GET' : request.method;
 	const route = routes.find(({ http }) => http.some((method) => method === wanted));
 	if (route === undefined) {
@@ -123,7 +131,7 @@ async function serve(routes: Route[], request: FastifyRequest, reply: FastifyRep
 		return send(request, reply, cors, { status: 405, headers: { Allow: allow }, body: unknownPath });
 	}
 	if (request.raw.url !== undefined && request.raw.url.length > 8192) {
-		return send(request, reply, cors, { status: 414, headers: {}, body: { success: false, error: 'URI Too Long' } });
+		return send(request, reply, cors, refusal(414));
 	}
 	const response = await deps.run(route, {
 		method: wanted,
@@ -144,12 +152,10 @@ function singleHeaders(headers: IncomingMessage['headers']): Record<string, stri
 }
 
 function send(request: FastifyRequest, reply: FastifyReply, cors: CorsRule, response: RestResponse): FastifyReply {
-	const origin = allowedOrigin(request, cors);
-	if (cors.enabled && origin === null) {
-		return reply.code(403).headers(apiHeaders).send('');
-	}
+	const { allowed, isRefused } = originOf(request, cors);
+	if (isRefused) return refuseOrigin(reply);
 	const extra: Record<string, string> = { ...apiHeaders, ...response.headers };
-	if (origin !== null) addCors(extra, origin);
+	if (allowed !== null) addCors(extra, allowed);
 	const text = typeof response.body === 'string' ? response.body : JSON.stringify(response.body);
 	// Bytes, so that the content type stays exactly as given: a text would get a charset.
 	return reply.code(response.status).headers(extra).send(Buffer.from(text));
@@ -157,19 +163,30 @@ function send(request: FastifyRequest, reply: FastifyReply, cors: CorsRule, resp
 
 function answerOptions(request: FastifyRequest, reply: FastifyReply, cors: CorsRule): FastifyReply {
 	const headers: Record<string, string> = { 'content-type': 'text/plain' };
-	const origin = allowedOrigin(request, cors);
-	if (cors.enabled && origin === null) return reply.code(403).send('');
-	if (origin !== null) addCors(headers, origin);
+	const { allowed, isRefused } = originOf(request, cors);
+	if (isRefused) return refuseOrigin(reply);
+	if (allowed !== null) addCors(headers, allowed);
 	return reply.code(200).headers(headers).send(Buffer.from('OK'));
 }
 
-/** The value for `Access-Control-Allow-Origin`; null when CORS is off, or on but not for this origin. */
-function allowedOrigin(request: FastifyRequest, cors: CorsRule): string | null {
-	if (!cors.enabled) return null;
-	if (cors.origin === '*') return '*';
+/**
+ * What CORS says of a request. `allowed`: the value for `Access-Control-Allow-Origin`, null for no headers. `isRefused`:
+ * it comes from a page of a site that is not listed; who names no origin is no page.
+ */
+function originOf(request: FastifyRequest, cors: CorsRule): { allowed: string | null; isRefused: boolean } {
+	if (!cors.enabled) return { allowed: null, isRefused: false };
+	const listed = cors.origin
+		.split(',')
+		.map((entry) => entry.trim())
+		.filter((entry) => entry !== '');
+	if (listed.includes('*')) return { allowed: '*', isRefused: false };
 	const { origin } = request.headers;
-	if (origin === undefined) return cors.origin.split(',')[0]?.trim() ?? null;
-	return cors.origin.split(',').some((entry) => entry.trim() === origin) ? origin : null;
+	if (origin === undefined) return { allowed: listed[0] ?? null, isRefused: false };
+	return listed.includes(origin) ? { allowed: origin, isRefused: false } : { allowed: null, isRefused: true };
+}
+
+function refuseOrigin(reply: FastifyReply): FastifyReply {
+	return reply.code(403).headers(apiHeaders).send('');
 }
 
 function addCors(headers: Record<string, string>, origin: string): void {
@@ -181,16 +198,59 @@ function addCors(headers: Record<string, string>, origin: string): void {
 }
 
 /** Failures of the server itself: a body over the limit, a broken request. */
-function sendError(error: unknown, _request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
-	const status = (error as { statusCode?: number }).statusCode;
-	const answer =
-		status === 413
-			? { status, body: { success: false, error: 'Payload Too Large' } }
-			: status !== undefined && status >= 400 && status < 500
-				? { status, body: { success: false, error: 'Invalid request' } }
-				: failure(error, log);
-	return reply
-		.code(answer.status)
-		.headers(apiHeaders)
-		.send(Buffer.from(JSON.stringify(answer.body)));
+async function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply, deps: Deps) {
+	const status = (error as { statusCode?: number }).statusCode ?? 500;
+	if (status === 413) await discardBody(request.raw);
+	const answer = status >= 400 && status < 500 ? refusal(status) : { ...failure(error, deps.log), headers: {} };
+	return send(request, reply, deps.cors(), answer);
+}
+
+const refusals: ReadonlyMap<number, string> = new Map([
+	[408, 'Request Timeout'],
+	[413, 'Payload Too Large'],
+	[414, 'URI Too Long'],
+	[415, 'Unsupported Media Type'],
+	[431, 'Request Header Fields Too Large'],
+]);
+
+/** What is refused before a route sees it. */
+function refusal(status: number): RestResponse {
+	return { status, headers: {}, body: { success: false, error: refusals.get(status) ?? 'Bad Request' } };
+}
+
+const maxDiscardedBytes = 16 * 1024 * 1024;
+const maxDiscardingMs = 5_000;
+
+/** Reads on what a client is still sending, within bounds: else it sees a broken connection instead of the answer. */
+function discardBody(request: IncomingMessage): Promise<void> {
+	if (request.complete || request.destroyed) return Promise.resolve();
+	return new Promise((resolve) => {
+		let bytes = 0;
+		const stop = () => {
+			clearTimeout(timer);
+			request.off('data', count);
+			resolve();
+		};
+		const count = (chunk: Buffer | string) => {
+			bytes += chunk.length;
+			if (bytes > maxDiscardedBytes) stop();
+		};
+		const timer = setTimeout(stop, maxDiscardingMs);
+		request.on('data', count).once('end', stop).once('close', stop).resume();
+	});
+}
+
+/** Answers what is no HTTP request, or one whose head is too large or too slow. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+	if (error.code === 'ECONNRESET' || !socket.writable) {
+		socket.destroy();
+		return;
+	}
+	const statuses: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };
+	const { status, body } = refusal(statuses[error.code ?? ''] ?? 400);
+	const text = JSON.stringify(body);
+	const head = Object.entries({ ...apiHeaders, 'content-length': text.length, connection: 'close' });
+	socket.end(
+		[`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...head.map((pair) => pair.join(': ')), '', text].join('\r\n'),
+	);
 }
