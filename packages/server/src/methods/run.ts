@@ -1,7 +1,7 @@
 import { ClientError } from '@rookery/protocol/errors.ts';
 import { InertEjson } from '@rookery/protocol/ejson.ts';
 import type { Clock } from '../platform/clock.ts';
-import { rateLimiter, type RateWindow } from '../platform/rate-limit.ts';
+import { rateLimiter, type RateLimiter, type RateWindow } from '../platform/rate-limit.ts';
 import type { MethodCall } from '../services/contracts.ts';
 import type { CoreServices } from '../services/core.ts';
 import type { Method } from './method.ts';
@@ -20,6 +20,7 @@ export function methodRunner({ methods, services, clock }: Deps) {
 	const limiter = rateLimiter(clock);
 
 	return async function run(call: MethodCall): Promise<unknown> {
+		if (call.connection.transport === 'rest') countTunnel(call, limiter, services);
 		const entry = table.get(call.method);
 		if (entry === undefined) throw new ClientError(404, `Method '${call.method.slice(0, 200)}' not found`);
 		await countCall(call, entry, limiter, services);
@@ -72,34 +73,45 @@ function twoFactorOf(value: unknown): { code: string; method: string } | null {
 	return { code: twoFactorCode, method: twoFactorMethod };
 }
 
-/** The limits by name. Those over all names are the transport's (sockets) and the tunnel's. */
-async function countCall(
-	call: MethodCall,
-	entry: Method,
-	limiter: ReturnType<typeof rateLimiter>,
-	services: CoreServices,
-): Promise<void> {
+/** The limits over all names for calls through the REST tunnel; sockets count theirs before they forward a call. */
+function countTunnel({ actor, connection }: MethodCall, limiter: RateLimiter, services: CoreServices): void {
+	const scopes: [scope: Scope, usual: RateWindow, who: string | undefined][] = [
+		['IP', { calls: 120_000, perMs: 60_000 }, connection.clientAddress],
+		['User', { calls: 1_200, perMs: 60_000 }, actor?.uid],
+		['Connection', { calls: 600, perMs: 60_000 }, connection.id],
+	];
+	for (const [scope, usual, who] of scopes) {
+		const window = who === undefined ? null : windowOfScope(services, scope, usual);
+		if (window === null) continue;
+		const verdict = limiter.take(`${scope}|${who}`, window);
+		if (!verdict.allowed) throw tooMany(verdict.resetMs);
+	}
+}
+
+/** The limits by name. */
+async function countCall(call: MethodCall, entry: Method, limiter: RateLimiter, services: CoreServices): Promise<void> {
 	const own = entry.rate === undefined ? null : windowOf(entry.rate, services);
 	const name = entry.name;
 	const tries: [string, RateWindow][] = [];
 	if (own !== null) {
 		tries.push([`${name}|${call.actor?.uid ?? call.connection.clientAddress}`, own]);
 	} else {
-		const user = namedWindow(services, 'User', 20);
-		const connection = namedWindow(services, 'Connection', 10);
+		const user = windowOfScope(services, 'User_By_Method', { calls: 20, perMs: 10_000 });
+		const connection = windowOfScope(services, 'Connection_By_Method', { calls: 10, perMs: 10_000 });
 		if (user !== null && call.actor !== null) tries.push([`u|${name}|${call.actor.uid}`, user]);
 		if (connection !== null) tries.push([`c|${name}|${call.connection.id}`, connection]);
 	}
 	for (const [key, window] of tries) {
 		const verdict = limiter.take(key, window);
 		if (verdict.allowed || (await isExempt(call, entry, services))) continue;
-		const seconds = Math.ceil(verdict.resetMs / 1000);
-		throw new ClientError(
-			'too-many-requests',
-			`Error, too many requests. Please slow down. You must wait ${seconds} seconds before trying again.`,
-			{ timeToReset: verdict.resetMs },
-		);
+		throw tooMany(verdict.resetMs);
 	}
+}
+
+function tooMany(resetMs: number): ClientError {
+	const seconds = Math.ceil(resetMs / 1000);
+	const text = `Error, too many requests. Please slow down. You must wait ${seconds} seconds before trying again.`;
+	return new ClientError('too-many-requests', text, { timeToReset: resetMs });
 }
 
 async function isExempt(call: MethodCall, entry: Method, services: CoreServices): Promise<boolean> {
@@ -112,11 +124,14 @@ function windowOf(rate: NonNullable<Method['rate']>, services: CoreServices): Ra
 	return { calls: services.settings.number(rate.setting, 1), perMs: 60_000 };
 }
 
-function namedWindow(services: CoreServices, scope: 'User' | 'Connection', usual: number): RateWindow | null {
-	const id = `DDP_Rate_Limit_${scope}_By_Method`;
-	if (!services.settings.flag(`${id}_Enabled`, true)) return null;
+type Scope = 'IP' | 'User' | 'Connection' | 'User_By_Method' | 'Connection_By_Method';
+
+/** A limit of the settings; null when it is switched off. */
+function windowOfScope({ settings }: CoreServices, scope: Scope, usual: RateWindow): RateWindow | null {
+	const id = `DDP_Rate_Limit_${scope}`;
+	if (!settings.flag(`${id}_Enabled`, true)) return null;
 	return {
-		calls: services.settings.number(`${id}_Requests_Allowed`, usual),
-		perMs: services.settings.number(`${id}_Interval_Time`, 10_000),
+		calls: settings.number(`${id}_Requests_Allowed`, usual.calls),
+		perMs: settings.number(`${id}_Interval_Time`, usual.perMs),
 	};
 }
