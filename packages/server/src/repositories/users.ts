@@ -197,9 +197,9 @@ export function userRepository(db: Db) {
 				.toArray();
 		},
 
-		/** Whether an active user with this role exists. */
-		async hasActiveRole(role: string): Promise<boolean> {
-			return (await users.findOne({ roles: role, active: true }, { projection: { _id: 1 } })) !== null;
+		/** Whether a user with this role exists, active or not. */
+		async hasRole(role: string): Promise<boolean> {
+			return (await users.findOne({ roles: role }, { projection: { _id: 1 } })) !== null;
 		},
 
 		/** Gives a role to an existing user and activates him. @returns false when there is no such user. */

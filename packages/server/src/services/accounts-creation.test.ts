@@ -43,6 +43,14 @@ test('of 30 who register an empty workspace at once exactly one becomes admin', 
 	assert.equal(await db.collection<User>('users').countDocuments(), 30);
 });
 
+test('nobody becomes admin by registering while the only admin is deactivated', async (t) => {
+	const { accounts, db } = await accountsHarness(t);
+	await accounts.createUser({ username: 'boss', password: 'secret', roles: ['admin'], active: false });
+	const user = await accounts.register(bob, here);
+	assert.deepEqual(user.roles, ['user']);
+	assert.equal(await db.collection<User>('users').countDocuments({ roles: 'admin' }), 1);
+});
+
 test('of 50 who register one name at once, in any case, one gets it', async (t) => {
 	const { accounts, db } = await accountsHarness(t);
 	const names = ['bob', 'Bob', 'BOB', 'bOb'];

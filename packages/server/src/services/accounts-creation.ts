@@ -57,7 +57,7 @@ export function userCreation({ users, firstAdmin, hasher, throttle, settings, co
 
 	/** In a workspace without an administrator the first person becomes one. */
 	async function appointFirstAdmin({ _id, type, roles }: NewUserRecord): Promise<void> {
-		if (type !== 'user' || roles.includes('admin') || (await users.hasActiveRole('admin'))) return;
+		if (type !== 'user' || roles.includes('admin') || (await users.hasRole('admin'))) return;
 		const holder = await firstAdmin.claim(_id);
 		if (!(await users.grantRole(holder, 'admin'))) {
 			await users.grantRole(await firstAdmin.takeOver(holder, _id), 'admin');

@@ -71,9 +71,7 @@ const neededKeys = [
 async function createIndexes(db: Db): Promise<void> {
 	const ofUsers = (indexTable['users'] ?? []).filter(({ key }) => neededKeys.includes(Object.keys(key).join()));
 	await db.collection('users').createIndexes(ofUsers);
-	for (const name of ['rocketchat_server_events', 'rookery_attempts']) {
-		await db.collection(name).createIndexes([...(indexTable[name] ?? [])]);
-	}
+	await db.collection('rocketchat_server_events').createIndexes([...(indexTable['rocketchat_server_events'] ?? [])]);
 }
 
 /** The accounts service on a database of its own, with cheap hashes and without rate limits unless set. */
