@@ -74,14 +74,18 @@ function decode(text: string): string {
 	}
 }
 
-/** A form's texts as the values they spell, for a schema that asks for booleans and numbers. */
-export function coerceForm(form: Record<string, unknown>): Record<string, unknown> {
-	return Object.fromEntries(
-		Object.entries(form).map(([key, value]) => {
-			if (value === 'true') return [key, true];
-			if (value === 'false') return [key, false];
-			if (typeof value === 'string' && /^-?\d{1,15}$/.test(value)) return [key, Number(value)];
-			return [key, value];
-		}),
-	);
+/**
+ * A form's texts as the values they spell, for a schema that asks for booleans and numbers.
+ *
+ * @param wrong The fields that the schema refused as texts: all others stay texts, be they digits or `true`.
+ */
+export function coerceForm(form: Record<string, unknown>, wrong: ReadonlySet<PropertyKey>): Record<string, unknown> {
+	const entries = Object.entries(form).map(([key, value]) => [key, wrong.has(key) ? valueOf(value) : value]);
+	return Object.fromEntries(entries) as Record<string, unknown>;
+}
+
+function valueOf(text: unknown): unknown {
+	if (text === 'true') return true;
+	if (text === 'false') return false;
+	return typeof text === 'string' && /^-?\d{1,15}$/.test(text) ? Number(text) : text;
 }

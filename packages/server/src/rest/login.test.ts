@@ -220,3 +220,14 @@ test('me holds every field and preference, and no secret', async (t) => {
 	const chosen = await rest(me, { as: ana, query: { fields: '{"username":1}' } });
 	assert.deepEqual(chosen.body, { _id: ana.userId, username: 'ana', success: true });
 });
+
+test('a login over the limit names the limit in the headers of its answer', async (t) => {
+	const { attempt, clock } = await withAna(t, { API_Enable_Rate_Limiter: true });
+	for (let n = 0; n < 10; n++) await attempt({ user: 'ana', password: 'wrong' });
+	const { status, headers, body } = await attempt({ user: 'ana', password: 'secret' });
+	assert.equal(status, 429);
+	assert.match(String(body['error']), /^Error, too many requests\. .* \[error-too-many-requests\]$/);
+	assert.deepEqual([headers['X-RateLimit-Limit'], headers['X-RateLimit-Remaining']], ['10', '0']);
+	const reset = Number(headers['X-RateLimit-Reset']) - clock.now();
+	assert.ok(reset > 0 && reset <= 60_000, String(reset));
+});

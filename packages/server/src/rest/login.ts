@@ -26,6 +26,9 @@ const body = z.object({
 	totp: z.object({ code, login: z.object(credentials) }).nullish(),
 });
 
+/** Of one account: what the headers of a refusal name. */
+const loginsPerMinute = 10;
+
 type Credentials = z.infer<z.ZodObject<typeof credentials>>;
 
 /** `POST login`: every form of login. @see REST contract, 3.2 to 3.4 */
@@ -66,7 +69,7 @@ function nameOf(user: Credentials['user'], username: Credentials['username'], em
 /** Words a refusal for REST. What is no verdict about the login passes as it is. */
 function throwFailure(error: unknown): never {
 	if (!(error instanceof ClientError)) throw error;
-	if (error.code === 'too-many-requests') throw tooManyRequests(error);
+	if (error.code === 'too-many-requests') throw tooManyRequests(error, loginsPerMinute);
 	if (error.code === 500 || error.code === 'error-service-unavailable' || error.code === 'error-timeout') throw error;
 	if (error.code === 403 && error.reason === 'User not found') throw unauthorized();
 	const details = error.details === undefined ? {} : { details: error.details };
@@ -83,12 +86,16 @@ function unauthorized(): RestFailure {
 	return new RestFailure(401, { status: 'error', error: 'Unauthorized', message: 'Unauthorized' });
 }
 
-/** The limits that accounts keeps, in the words of REST. */
-export function tooManyRequests(error: ClientError): ClientError {
-	const { timeToReset } = (error.details ?? {}) as { timeToReset?: number };
-	const seconds = Math.ceil((timeToReset ?? 60_000) / 1000);
+/**
+ * A limit that accounts keeps, in the words of REST.
+ *
+ * @param limit Calls a minute, for the headers of the answer.
+ */
+export function tooManyRequests(error: ClientError, limit: number): ClientError {
+	const { timeToReset = 60_000 } = (error.details ?? {}) as { timeToReset?: number };
 	return new ClientError(
 		'error-too-many-requests',
-		`Error, too many requests. Please slow down. You must wait ${seconds} seconds before trying this endpoint again.`,
+		`Error, too many requests. Please slow down. You must wait ${Math.ceil(timeToReset / 1000)} seconds before trying this endpoint again.`,
+		{ limit, timeToReset },
 	);
 }

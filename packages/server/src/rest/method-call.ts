@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseEjson, stringifyEjson } from '@rookery/protocol/ejson.ts';
+import { frameLimits, parseEjson, stringifyEjson } from '@rookery/protocol/ejson.ts';
 import { ClientError, toWireError } from '@rookery/protocol/errors.ts';
 import type { Actor, Connection } from '../services/contracts.ts';
 import type { CoreServices } from '../services/core.ts';
@@ -69,7 +69,7 @@ async function runFrame(
 function readFrame(text: string): z.infer<typeof frame> {
 	let value: unknown;
 	try {
-		value = parseEjson(text);
+		value = parseEjson(text, frameLimits);
 	} catch {
 		throw new RestFailure(400, 'Invalid method call');
 	}

@@ -9,13 +9,14 @@ import { z } from 'zod';
 /** A text. A repeated key is refused. */
 export const qText = z.string().max(8192);
 
-/** A whole number of at least `min`. */
+/** A whole number of at least `min`. One beyond what a number holds exactly is cut, not refused. */
 export function qInt(min = 0): z.ZodType<number> {
 	return z
 		.string()
 		.transform((text, context) => {
-			const value = Number(text);
-			if (/^-?\d{1,15}$/.test(text) && Number.isSafeInteger(value)) return value;
+			if (/^-?\d+$/.test(text)) {
+				return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number(text), Number.MAX_SAFE_INTEGER));
+			}
 			context.addIssue({ code: 'custom', message: 'must be integer' });
 			return z.NEVER;
 		})

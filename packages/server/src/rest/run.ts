@@ -56,7 +56,7 @@ export function routeRunner({ services, clock, log }: Deps) {
 			}
 			return { status: 200, headers, body: { ...(result as object), success: true } };
 		} catch (error) {
-			return { ...failure(error, log), headers };
+			return { ...failure(error, log), headers: { ...headers, ...limitHeaders(error, clock) } };
 		}
 	};
 
@@ -72,9 +72,7 @@ export function routeRunner({ services, clock, log }: Deps) {
 		if (window === null) return;
 		const key = `${request.method} ${route.path}|${actor?.uid ?? request.clientAddress}`;
 		const verdict = limiter.take(key, window);
-		headers['X-RateLimit-Limit'] = String(window.calls);
-		headers['X-RateLimit-Remaining'] = String(verdict.remaining);
-		headers['X-RateLimit-Reset'] = String(clock.now() + verdict.resetMs);
+		Object.assign(headers, rateHeaders(window.calls, verdict.remaining, clock.now() + verdict.resetMs));
 		if (verdict.allowed) return;
 		const exempt = ['api-bypass-rate-limit', ...(route.rateExempt === undefined ? [] : [route.rateExempt])];
 		if (actor !== null && (await services.authorization.hasAny(actor.uid, exempt))) return;
@@ -84,6 +82,22 @@ export function routeRunner({ services, clock, log }: Deps) {
 			`Error, too many requests. Please slow down. You must wait ${seconds} seconds before trying this endpoint again.`,
 		);
 	}
+}
+
+/** @param resetAt ms since 1970 */
+function rateHeaders(limit: number, remaining: number, resetAt: number): Record<string, string> {
+	return {
+		'X-RateLimit-Limit': String(limit),
+		'X-RateLimit-Remaining': String(remaining),
+		'X-RateLimit-Reset': String(resetAt),
+	};
+}
+
+/** The same headers for a limit that accounts keeps. @see `tooManyRequests` */
+function limitHeaders(error: unknown, clock: Clock): Record<string, string> {
+	if (!(error instanceof ClientError) || error.code !== 'error-too-many-requests') return {};
+	const { limit, timeToReset } = (error.details ?? {}) as { limit?: number; timeToReset?: number };
+	return limit === undefined || timeToReset === undefined ? {} : rateHeaders(limit, 0, clock.now() + timeToReset);
 }
 
 function windowOf(route: Route, services: CoreServices): RateWindow | null {
@@ -119,12 +133,21 @@ function connectionOf(request: RestRequest, actor: Actor | null): Connection {
 	};
 }
 
+/** The body as the route reads it. One that is none is refused also where the route reads nothing of it. */
 function readBody(route: Route, request: RestRequest): unknown {
-	if (route.body === null || request.method === 'GET' || request.method === 'HEAD') return {};
+	if (request.method === 'GET' || request.method === 'HEAD') return {};
 	const { value, isForm } = parseBody(request.headers['content-type'] ?? '', request.bodyText);
-	if (!isForm) return parseParams(route.body, value);
+	if (route.body === null) return {};
+	if (!isForm) return parseParams(route.body, withoutNulls(value));
 	const asText = route.body.safeParse(value);
-	return asText.success ? asText.data : parseParams(route.body, coerceForm(value));
+	if (asText.success) return asText.data;
+	const wrong = new Set(asText.error.issues.flatMap(({ path: [field] }) => field ?? []));
+	return parseParams(route.body, coerceForm(value, wrong));
+}
+
+/** Clients write `null` for what they leave out. @see security contract, SEC-IN-1 */
+function withoutNulls(body: Record<string, unknown>): Record<string, unknown> {
+	return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
 }
 
 /** Turns whatever was thrown into an answer. Bugs are logged; the client sees nothing of them. */

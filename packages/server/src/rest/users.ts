@@ -42,15 +42,17 @@ export const usersRegister = route({
 		);
 		const user = await services.accounts
 			.register({ username, email, password, ...given }, connection)
-			.catch(throwRegistrationFailure);
+			.catch((error: unknown) => throwRegistrationFailure(error, services));
 		const { _id, name, type, status, active, utcOffset, statusText, customFields: fields } = user;
 		return { user: { _id, username, name, type, status, active, utcOffset, statusText, customFields: fields } };
 	},
 });
 
-function throwRegistrationFailure(error: unknown): never {
+function throwRegistrationFailure(error: unknown, { settings }: CoreServices): never {
 	if (!(error instanceof ClientError)) throw error;
-	if (error.code === 'too-many-requests') throw tooManyRequests(error);
+	if (error.code === 'too-many-requests') {
+		throw tooManyRequests(error, settings.number('Rate_Limiter_Limit_RegisterUser', 1));
+	}
 	if (error.code === 403 && error.reason === 'Username already exists.') {
 		throw new RestFailure(400, 'Username is already in use');
 	}

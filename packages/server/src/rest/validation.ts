@@ -30,7 +30,7 @@ function issueText(issue: z.core.$ZodIssue): string {
 				: 'must be equal to one of the allowed values';
 		case 'invalid_format':
 			return 'pattern' in issue && typeof issue.pattern === 'string'
-				? `must match pattern "${issue.pattern}"`
+				? `must match pattern "${issue.pattern.replace(/^\/(.*)\/[a-z]*$/s, '$1')}"`
 				: `must match format "${issue.format}"`;
 		case 'unrecognized_keys':
 			return 'must NOT have additional properties';
