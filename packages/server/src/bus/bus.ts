@@ -75,6 +75,11 @@ export type Bus = {
 	 * @returns Resolves when the subscription is effective at the server.
 	 */
 	subscribe(key: EventKey, handler: EnvelopeHandler): Promise<() => void>;
+	/**
+	 * Hears the events of all rooms, each once, also of those that are subscribed to by their key. As `subscribe` otherwise;
+	 * publishers pay nothing for it, but its process hears the whole traffic: only for who cannot name the rooms.
+	 */
+	subscribeRooms(handler: EnvelopeHandler): Promise<() => void>;
 	/** Resolves when everything published before has reached the server. */
 	flush(): Promise<void>;
 

@@ -119,6 +119,45 @@ export function eventTests(check: Check): void {
 		}
 	});
 
+	check(
+		'all rooms are heard in order, each event once, together with single keys and without other keys',
+		async ({ open }) => {
+			const [publisher, subscriber] = [await open(), await open()];
+			const [one, all, also] = [listener(), listener(), listener()];
+			await subscriber.subscribe('room:a', one.handler);
+			await subscriber.subscribe('user:a', one.handler);
+			const stop = await subscriber.subscribeRooms(all.handler);
+			const stopOther = await subscriber.subscribeRooms(also.handler);
+			const keys = [
+				'room:a',
+				'user:a',
+				'room:rocket.cat',
+				'all:rooms',
+				'room:*',
+				'user:room',
+				'room:',
+				'all:a',
+			] as const;
+			for (let index = 0; index < 120; index++) publisher.publish(typing(keys[index % 8] ?? 'room:a', index));
+			const ofRooms = Array.from({ length: 120 }, (_, index) => index).filter((index) => index % 2 === 0);
+			assert.deepEqual((await all.reach(60)).map(numberOf), ofRooms);
+			assert.deepEqual((await also.reach(60)).map(numberOf), ofRooms);
+			assert.equal((await one.reach(30)).length, 30);
+			stop();
+			stop();
+			publisher.publish(typing('room:a', 120));
+			await Promise.all([also.reach(61), one.reach(31)]);
+			stopOther();
+			await subscriber.flush();
+			publisher.publish(typing('room:a', 121));
+			await one.reach(32);
+			assert.deepEqual(
+				[all, also, one].map(({ envelopes }) => envelopes.length),
+				[60, 61, 32],
+			);
+		},
+	);
+
 	check('after unsubscribing nothing arrives any more', async ({ open }) => {
 		const [publisher, subscriber] = [await open(), await open()];
 		const [gone, stays] = [listener(), listener()];

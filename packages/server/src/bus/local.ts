@@ -2,7 +2,7 @@ import { ClientError } from '@rookery/protocol/errors.ts';
 import { decodeEnvelope, encodeEnvelope } from '@rookery/protocol/envelope.ts';
 import type { Publication } from '@rookery/protocol/events.ts';
 import { systemClock, type Clock } from '../platform/clock.ts';
-import type { Bus, CallHandler, CallOptions, EnvelopeHandler, ServiceName } from './bus.ts';
+import type { Bus, CallHandler, CallOptions, Envelope, EnvelopeHandler, ServiceName } from './bus.ts';
 import { busState } from './bus-state.ts';
 import {
 	busLimits,
@@ -51,15 +51,20 @@ export function localBus({ clock = systemClock, reportBug = warnOfBug }: Options
 	const counters = { published: 0, received: 0, calls: 0, bytesOut: 0 };
 	const link = busState('connected');
 	const subscribers = new Map<string, EnvelopeHandler[]>();
+	let roomSubscribers: EnvelopeHandler[] = [];
 	const services = new Map<ServiceName, Replica[]>();
 	const pending = new Set<Pending>();
 	const events = eventQueue({ deliver, onOverflow: () => link.tell('gap') });
 
 	function deliver(bytes: Uint8Array): void {
 		const envelope = decodeEnvelope(bytes);
-		const handlers = subscribers.get(envelope.header.key);
-		if (handlers === undefined) return;
-		counters.received += 1;
+		const { key } = envelope.header;
+		hand(envelope, subscribers.get(key) ?? []);
+		if (key.startsWith('room:')) hand(envelope, roomSubscribers);
+	}
+
+	function hand(envelope: Envelope, handlers: EnvelopeHandler[]): void {
+		if (handlers.length > 0) counters.received += 1;
 		for (const handler of handlers) {
 			try {
 				handler(envelope);
@@ -148,6 +153,15 @@ export function localBus({ clock = systemClock, reportBug = warnOfBug }: Options
 				else subscribers.set(key, rest);
 			};
 		},
+		async subscribeRooms(handler) {
+			const own: EnvelopeHandler = (envelope) => handler(envelope);
+			roomSubscribers = [...roomSubscribers, own];
+			await link.connected();
+			await events.pause();
+			return () => {
+				roomSubscribers = without(roomSubscribers, own);
+			};
+		},
 		async flush() {
 			link.requireConnection();
 			await events.pause();
@@ -163,6 +177,7 @@ export function localBus({ clock = systemClock, reportBug = warnOfBug }: Options
 			link.moveTo('closed');
 			failPending(unavailable('The bus was closed'));
 			subscribers.clear();
+			roomSubscribers = [];
 			services.clear();
 			await events.pause();
 		},

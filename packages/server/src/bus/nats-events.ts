@@ -4,7 +4,7 @@ import type { EventKey } from '@rookery/protocol/events.ts';
 import type { Bus, EnvelopeHandler } from './bus.ts';
 import { busLimits } from './call-wire.ts';
 import type { BusLog, Interest, NatsLink } from './nats-connection.ts';
-import { eventSubject, maxExactKeys, shardSubject } from './subjects.ts';
+import { eventSubject, maxExactKeys, roomsSubject, shardSubject } from './subjects.ts';
 
 type Deps = {
 	connection: NatsLink;
@@ -23,6 +23,7 @@ export function natsEvents({ connection, namespace, log, counters, exactKeys = m
 	const exact = new Map<string, Key>();
 	const sharded = new Map<string, Key>();
 	const shards = new Map<string, { interest: Interest; keys: number }>();
+	let rooms: Key | null = null;
 
 	function deliver(key: Key, data: Uint8Array, subject: string): void {
 		counters.received += 1;
@@ -71,6 +72,30 @@ export function natsEvents({ connection, namespace, log, counters, exactKeys = m
 		});
 	}
 
+	function openRooms(): Key {
+		const interest = connection.subscribe(roomsSubject(namespace), ({ subject, data }) => deliver(key, data, subject));
+		const release = (): void => {
+			rooms = null;
+			interest.stop();
+		};
+		const key: Key = { handlers: [], interest, release };
+		rooms = key;
+		return key;
+	}
+
+	async function listen(key: Key, handler: EnvelopeHandler): Promise<() => void> {
+		const own: EnvelopeHandler = (envelope) => handler(envelope);
+		key.handlers = [...key.handlers, own];
+		let isOpen = true;
+		await key.interest.effective();
+		return () => {
+			if (!isOpen) return;
+			isOpen = false;
+			key.handlers = key.handlers.filter((other) => other !== own);
+			if (key.handlers.length === 0) key.release();
+		};
+	}
+
 	return {
 		/** @see Bus.publish */
 		publish(...[publication, position]: Parameters<Bus['publish']>): void {
@@ -83,22 +108,15 @@ export function natsEvents({ connection, namespace, log, counters, exactKeys = m
 			counters.bytesOut += bytes.length;
 		},
 		/** @see Bus.subscribe */
-		async subscribe(eventKey: EventKey, handler: EnvelopeHandler): Promise<() => void> {
+		subscribe(eventKey: EventKey, handler: EnvelopeHandler): Promise<() => void> {
 			const subject = eventSubject(namespace, eventKey);
 			const key =
 				exact.get(subject) ??
 				sharded.get(subject) ??
 				(exact.size < exactKeys ? openExact(subject) : openSharded(subject, shardSubject(namespace, eventKey)));
-			const own: EnvelopeHandler = (envelope) => handler(envelope);
-			key.handlers = [...key.handlers, own];
-			let isOpen = true;
-			await key.interest.effective();
-			return () => {
-				if (!isOpen) return;
-				isOpen = false;
-				key.handlers = key.handlers.filter((other) => other !== own);
-				if (key.handlers.length === 0) key.release();
-			};
+			return listen(key, handler);
 		},
+		/** @see Bus.subscribeRooms */
+		subscribeRooms: (handler: EnvelopeHandler): Promise<() => void> => listen(rooms ?? openRooms(), handler),
 	};
 }

@@ -57,6 +57,7 @@ export function natsBus({ servers, namespace, name, version, log, exactKeys }: O
 		},
 		publish: events.publish,
 		subscribe: events.subscribe,
+		subscribeRooms: events.subscribeRooms,
 		flush: connection.flush,
 		get state() {
 			return connection.box.state;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assert as forAll, property, string } from 'fast-check';
-import { eventSubject, shardOf, shardSubject, tokenOf } from './subjects.ts';
+import { eventSubject, roomsSubject, shardOf, shardSubject, tokenOf } from './subjects.ts';
 
 test('any text is one token, and different texts are different tokens', () => {
 	forAll(
@@ -26,9 +26,16 @@ test('an event subject matches the wildcard of its own shard', () => {
 			const subject = eventSubject('ns', `room:${text}`);
 			const prefix = shardSubject('ns', `room:${text}`).replace(/\*$/, '');
 			assert.ok(subject.startsWith(prefix));
-			assert.equal(subject.split('.').length, 5);
+			assert.equal(subject.split('.').length, 6);
+			assert.ok(subject.startsWith(roomsSubject('ns').replace(/>$/, '')));
 		}),
 	);
+});
+
+test('the wildcard of all rooms matches no other keys', () => {
+	const prefix = roomsSubject('ns').replace(/>$/, '');
+	for (const key of ['user:room', 'all:room', 'user:room:a', 'all:logged'] as const)
+		assert.ok(!eventSubject('ns', key).startsWith(prefix), key);
 });
 
 test('shards are spread evenly', () => {

@@ -9,12 +9,13 @@ import type { ServiceName } from './bus.ts';
  * |---|---|---|
  * | `rookery.<namespace>.call.<service>` | callers, with a reply subject | replicas of the service, queue group = service |
  * | `rookery.<namespace>.inbox.<instance>.<token>` | who answers | the instance, as `inbox.<instance>.*` |
- * | `rookery.<namespace>.ev.<shard>.<token>` | hub and services | who needs the key |
+ * | `rookery.<namespace>.ev.<kind>.<shard>.<token>` | hub and services | who needs the key |
  *
- * An event is published once, on a subject that holds both the shard (1 of 4,096, a hash of the key) and the key as one
- * token. A receiver subscribes to the exact subject while it needs at most 10,000 keys; for keys beyond that it subscribes
- * to `ev.<shard>.*`, which the same publication matches, and leaves out locally what it did not ask for. So publishers
- * need not know how many keys a receiver has.
+ * An event is published once, on a subject that holds the kind of its key (`room`, `user`, `all`), the shard (1 of 4,096, a
+ * hash of the key) and the key as one token. A receiver subscribes to the exact subject while it needs at most 10,000
+ * keys; for keys beyond that it subscribes to `ev.<kind>.<shard>.*`, which the same publication matches, and leaves out
+ * locally what it did not ask for; and to `ev.room.>` when it wants all rooms. So publishers need not know what a receiver
+ * hears.
  */
 
 /** Keys of one process that get a subject of their own. Those beyond share the subscription of their shard. */
@@ -37,12 +38,21 @@ export function inboxSubject(namespace: string, instance: string, token: string)
 
 /** Where events of a key are published, and what an exact subscription names. */
 export function eventSubject(namespace: string, key: EventKey): string {
-	return `rookery.${tokenOf(namespace)}.ev.${shardOf(key)}.${tokenOf(key)}`;
+	return `${shardPrefix(namespace, key)}.${tokenOf(key)}`;
 }
 
 /** All events of the keys that share the shard of this key. */
 export function shardSubject(namespace: string, key: EventKey): string {
-	return `rookery.${tokenOf(namespace)}.ev.${shardOf(key)}.*`;
+	return `${shardPrefix(namespace, key)}.*`;
+}
+
+/** All events of all rooms. */
+export function roomsSubject(namespace: string): string {
+	return `rookery.${tokenOf(namespace)}.ev.room.>`;
+}
+
+function shardPrefix(namespace: string, key: EventKey): string {
+	return `rookery.${tokenOf(namespace)}.ev.${key.slice(0, key.indexOf(':'))}.${shardOf(key)}`;
 }
 
 /** The shard of a key: 3 lower-case hex digits, by FNV-1a over its UTF-16 code units. */
