@@ -69,8 +69,11 @@ export type User = {
 	extension?: string;
 	appId?: string;
 	federated?: boolean;
-	/** Ours: name and addresses as they are compared (`foldName`), under unique indexes. Never sent anywhere. */
-	rk?: { username?: string; emails?: string[] };
+	/**
+	 * Ours: name and addresses as they are compared (`foldName`), under unique indexes; whether he has still to be put into
+	 * the default rooms. Never sent anywhere.
+	 */
+	rk?: { username?: string; emails?: string[]; joinsLater?: true };
 };
 
 export type RoomType = 'c' | 'p' | 'd' | 'l' | 'v';

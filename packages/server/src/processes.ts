@@ -18,6 +18,7 @@ import { accountsService } from './services/accounts.ts';
 import { authorizationService } from './services/authorization.ts';
 import type { AccountsApi, AuthorizationApi, CoreApi, PresenceApi } from './services/contracts.ts';
 import type { CoreServices } from './services/core.ts';
+import { joinInitialUser } from './services/initial-user.ts';
 import { membershipService } from './services/membership.ts';
 import { messagesService } from './services/messages.ts';
 import { permissionsService } from './services/permissions.ts';
@@ -97,6 +98,7 @@ const authorizationOf = (bus: Bus): AuthorizationApi => {
 		canAccessRoom: idempotent,
 		canReadRoom: idempotent,
 		readableRooms: idempotent,
+		usersWithAccess: idempotent,
 	});
 };
 
@@ -146,9 +148,11 @@ const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
 	},
 
 	async core(shared) {
-		const { bus, clock, log, newAdminId } = shared;
+		const { bus, clock, log, config, newAdminId, repositories } = shared;
 		const services = await coreServices(shared);
 		if (newAdminId !== null) await services.rooms.joinDefaultRooms(newAdminId, true);
+		const { joinDefaultRooms } = services.rooms;
+		await joinInitialUser({ ...repositories, joinDefaultRooms }, config.initialUser);
 		const api: CoreApi = {
 			method: services.runMethod,
 			joinDefaultRooms: services.rooms.joinDefaultRooms,
@@ -197,7 +201,7 @@ const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
 	async 'ddp-streamer'(shared) {
 		const { bus, settings, clock, log, config, repositories, onSocketClosed } = shared;
 		const authorization = authorizationOf(bus);
-		const membership = membershipService({ reads: repositories.streamer, authorization, settings, log });
+		const membership = membershipService({ reads: repositories.streamer, authorization, settings, clock, log });
 		const reporter = presenceReporter({ bus, log, instanceId: config.instanceId });
 		const server = ddpServer({
 			bus,

@@ -23,6 +23,16 @@ export function initialUserRepository(db: Db) {
 			);
 			return oldest?._id ?? null;
 		},
+
+		/** Whether this user was stored before there was anybody to put him into the default rooms. */
+		async joinsLater(uid: UserId): Promise<boolean> {
+			return (await users.findOne({ _id: uid, 'rk.joinsLater': true }, { projection: { _id: 1 } })) !== null;
+		},
+
+		/** He is in the default rooms now. */
+		async hasJoined(uid: UserId): Promise<void> {
+			await users.updateOne({ _id: uid }, { $unset: { 'rk.joinsLater': true } });
+		},
 	};
 }
 

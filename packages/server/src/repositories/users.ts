@@ -131,14 +131,16 @@ export function userRepository(db: Db) {
 		/**
 		 * Stores a new user. Name and addresses are unique without regard to case; of several at once one wins.
 		 *
+		 * @param options.joinsLater Somebody has still to put him into the default rooms. @see `InitialUserRepository`
 		 * @returns What is taken: then nothing was stored.
 		 */
-		async insert(user: NewUserRecord): Promise<InsertOutcome> {
+		async insert(user: NewUserRecord, { joinsLater = false } = {}): Promise<InsertOutcome> {
 			const { _id, ...fields } = user;
 			const emails = (user.emails ?? []).map(({ address }) => foldName(address));
 			const rk = {
 				...(user.username === undefined ? {} : { username: foldName(user.username) }),
 				...(emails.length === 0 ? {} : { emails }),
+				...(joinsLater ? { joinsLater } : {}),
 			};
 			try {
 				await users.updateOne(

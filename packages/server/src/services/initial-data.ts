@@ -10,6 +10,7 @@ import type { RoomRepository } from '../repositories/rooms.ts';
 import type { SettingRepository } from '../repositories/settings.ts';
 import type { UserRepository } from '../repositories/users.ts';
 import { planSettings } from './initial-settings.ts';
+import { storeInitialUser, type InitialUser } from './initial-user.ts';
 
 type Deps = {
 	settings: SettingRepository;
@@ -20,6 +21,8 @@ type Deps = {
 	rooms: Pick<RoomRepository, 'findById' | 'insert'>;
 	environment: Readonly<Record<string, string | undefined>>;
 	rootUrl: string;
+	/** The document of `INITIAL_USER`; null = not given. */
+	initialUser?: InitialUser | null;
 	/**
 	 * Creates the administrator whom the environment describes (`ADMIN_*`); does nothing where it describes none. Called
 	 * only while there is no administrator.
@@ -40,8 +43,7 @@ export async function storeInitialData(deps: Deps): Promise<string[]> {
 	await storePermissions(deps, settings);
 	await storeBot(deps);
 	await storeFirstChannel(deps);
-	await ensureAdmin(deps);
-	return problems;
+	return [...problems, ...(await storeFirstUsers(deps))];
 }
 
 /** @returns What is stored then, as far as the next steps need it. */
@@ -119,16 +121,20 @@ async function storeFirstChannel({ settings, rooms }: Deps): Promise<void> {
 	await settings.replaceValue('Initial_Channel_Created', false, true);
 }
 
-/** Users without an administrator get the one who has been there longest. */
-async function ensureAdmin({ settings, users, initialUsers, createAdmin }: Deps): Promise<void> {
-	if (!(await initialUsers.hasAdmin())) {
-		await createAdmin();
-		if (!(await initialUsers.hasAdmin())) {
-			const heir = await initialUsers.oldestPerson();
-			if (heir === null) return;
-			await users.grantRole(heir, 'admin');
-		}
-	}
+/** The users of the environment; without an administrator among them the person who has been there longest is one. */
+async function storeFirstUsers(deps: Deps): Promise<string[]> {
+	const { settings, initialUsers, createAdmin } = deps;
+	if (!(await initialUsers.hasAdmin())) await createAdmin();
+	const problems = await storeInitialUser(deps, deps.initialUser ?? null);
+	if (!(await ensureAdmin(deps))) return problems;
 	const wizard = await settings.findById('Show_Setup_Wizard');
 	if (wizard?.value === 'pending') await settings.replaceValue('Show_Setup_Wizard', 'pending', 'in_progress');
+	return problems;
+}
+
+/** @returns false when there is nobody who could be the administrator. */
+async function ensureAdmin({ users, initialUsers }: Deps): Promise<boolean> {
+	if (await initialUsers.hasAdmin()) return true;
+	const heir = await initialUsers.oldestPerson();
+	return heir !== null && users.grantRole(heir, 'admin');
 }

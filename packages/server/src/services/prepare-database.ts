@@ -45,6 +45,7 @@ export async function prepareDatabase(deps: Deps): Promise<Prepared> {
 		...repositories,
 		environment: config.environment,
 		rootUrl,
+		initialUser: config.initialUser,
 		createAdmin: async () => {
 			newAdminId = await createAdmin(repositories, deps);
 		},
@@ -55,7 +56,10 @@ export async function prepareDatabase(deps: Deps): Promise<Prepared> {
 	return { workspaceId: id, newAdminId };
 }
 
-/** Makes the administrator that the environment describes. What it describes wrongly is said and left out. */
+/**
+ * Makes the administrator that the environment describes. A name or an address that nobody may have is said and left
+ * out.
+ */
 async function createAdmin(
 	repositories: Repositories,
 	{ config, clock, log, passwordCost }: Deps,
@@ -65,21 +69,38 @@ async function createAdmin(
 	const settings = await readSettings(repositories.settings);
 	const cost = passwordCost === undefined ? {} : { passwordCost };
 	const accounts = accountsService({ ...repositories, settings, core: null, clock, log, ...cost });
-	const { username, password, email, name } = firstAdmin;
-	try {
-		const { _id } = await accounts.createUser({
-			username,
-			password,
-			name,
-			...(email === '' ? {} : { email, verified: config.environment['ADMIN_EMAIL_VERIFIED'] === 'true' }),
-			roles: ['admin'],
-			joinDefaultChannels: false,
-		});
-		log.info({ event: 'admin.created', uid: _id, username }, `the first administrator is ${username}`);
-		return _id;
-	} catch (error) {
-		if (!(error instanceof ClientError)) throw error;
-		log.error({ event: 'admin.refused', code: error.code }, `ADMIN_*: no administrator was made: ${error.message}`);
-		return null;
+	const { password, name } = firstAdmin;
+	const verified = config.environment['ADMIN_EMAIL_VERIFIED'] === 'true';
+	const roles = ['admin'];
+	let { username, email } = firstAdmin;
+	for (;;) {
+		const address = email === '' ? {} : { email, verified };
+		try {
+			const admin = { username, password, name, ...address, roles, joinDefaultChannels: false };
+			const { _id } = await accounts.createUser(admin);
+			log.info({ event: 'admin.created', uid: _id, username }, `the first administrator is ${username}`);
+			return _id;
+		} catch (error) {
+			if (!(error instanceof ClientError)) throw error;
+			// Another process that starts now made him.
+			if (await repositories.initialUsers.hasAdmin()) return null;
+			const refused = refusedField(error, email);
+			log.error({ event: 'admin.refused', code: error.code }, `ADMIN_${refused}: ${error.message}`);
+			if (refused === 'EMAIL' && email !== '') email = '';
+			else if (refused === 'USERNAME' && username !== usualName) username = usualName;
+			else return null;
+		}
 	}
+}
+
+const usualName = 'admin';
+
+/** Which variable a refusal is about. */
+function refusedField({ code, details }: ClientError, email: string): 'USERNAME' | 'EMAIL' | 'PASS' {
+	const codes: unknown[] = ['error-invalid-email', 'error-invalid-domain', 'error-email-domain-blacklisted'];
+	if (codes.includes(code)) return 'EMAIL';
+	if (code === 'error-field-unavailable') {
+		return (details as { field?: unknown } | undefined)?.field === email ? 'EMAIL' : 'USERNAME';
+	}
+	return code === 'error-input-is-not-a-valid-field' || code === 'error-blocked-username' ? 'USERNAME' : 'PASS';
 }
