@@ -59,6 +59,7 @@ export function batchedAuthorization(api: AuthorizationApi): AuthorizationApi {
 			return (await answer).has(rid);
 		},
 		readableRooms: (rids, uid) => api.readableRooms(rids, uid),
+		usersWithAccess: (rid, uids) => api.usersWithAccess(rid, uids),
 	};
 }
 

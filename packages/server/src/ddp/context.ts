@@ -1,4 +1,3 @@
-import type { EnvelopeHeader } from '@rookery/protocol/events.ts';
 import type { UserId } from '@rookery/protocol/records.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -105,6 +104,3 @@ export type StreamSub = {
 	listensTo: string | null;
 	leases: Lease[];
 };
-
-/** Position of the last event of each key, to drop what was seen. */
-export type SeenPositions = Map<EnvelopeHeader['key'], string>;

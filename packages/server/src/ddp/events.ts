@@ -1,21 +1,19 @@
 import { stringifyEjson } from '@rookery/protocol/ejson.ts';
 import { decodeBody } from '@rookery/protocol/envelope.ts';
-import type { EnvelopeHeader, PartHeader, PresenceChange, RecordBodies } from '@rookery/protocol/events.ts';
+import type { PartHeader, PresenceChange, RecordBodies } from '@rookery/protocol/events.ts';
 import { presenceCodes } from '@rookery/protocol/events.ts';
 import type { Envelope, ReceivedPart } from '../bus/bus.ts';
 import { eventFrame } from './answers.ts';
 import type { DdpContext } from './context.ts';
 import { deliverUserData, revokeTokens } from './identity.ts';
 import { privateSettingDelivery, privateSettings } from './private-settings.ts';
+import { positionFilter } from './positions.ts';
 import { deliverPresence } from './presence-watch.ts';
 import type { RightsWatch } from './rights.ts';
 import type { SendKind } from './socket.ts';
 
 type RecordPart = Extract<PartHeader, { kind: 'record' }>;
 type DirectPart = Extract<PartHeader, { kind: 'direct' }>;
-
-/** Keys whose last position is remembered; the least recently used are forgotten first. */
-const maxPositions = 200_000;
 
 /**
  * What becomes of an envelope of the bus: direct parts are spliced into frames, records change what the streamer knows
@@ -25,22 +23,8 @@ const maxPositions = 200_000;
  * @see architecture, "From a write to a frame"
  */
 export function eventRouter(context: DdpContext, rights: RightsWatch, onLost: () => void) {
-	const seen = new Map<string, string>();
+	const isOld = positionFilter();
 	const deliverSetting = privateSettingDelivery(context);
-	let epoch = 0;
-
-	/** Whether this event was seen already, or comes from a hub that has been replaced. */
-	function isOld({ key, pos, epoch: sent }: EnvelopeHeader): boolean {
-		if (pos === null) return false;
-		if (sent < epoch) return true;
-		epoch = sent;
-		const last = seen.get(key);
-		if (last !== undefined && pos <= last) return true;
-		seen.delete(key);
-		seen.set(key, pos);
-		if (seen.size > maxPositions) seen.delete(seen.keys().next().value ?? '');
-		return false;
-	}
 
 	function handle(envelope: Envelope): void {
 		if (isOld(envelope.header)) return;
@@ -115,7 +99,6 @@ function deliverDirect(context: DdpContext, header: DirectPart, body: Uint8Array
 		kindOf(stream, event, body),
 		origin,
 	);
-	if (stream === 'room-messages') context.membership.onMessage(event, body);
 }
 
 /** Typing and status: of one person only the newest matters to a reader who is behind. */

@@ -12,19 +12,32 @@ export type Lease = {
 
 type Entry = { holders: number; ready: Promise<void>; stop: (() => void) | null; grace: NodeJS.Timeout | null };
 
-type Deps = { bus: Bus; graceMs: number; onEnvelope: EnvelopeHandler; maxKeys?: number };
+/** Not a key: all rooms together. */
+const everyRoom = Symbol('every room');
+
+type Deps = {
+	bus: Bus;
+	graceMs: number;
+	onEnvelope: EnvelopeHandler;
+	/** Takes the events of all rooms while somebody wants them; `onEnvelope` gets those of its own keys beside it. */
+	onAnyRoom: EnvelopeHandler;
+	maxKeys?: number;
+};
+
+type Heard = EventKey | typeof everyRoom;
 
 /**
  * Which keys of the bus this process hears: a key is subscribed with its first holder and given up a short while after
  * its last, so that a reload of a page costs nothing.
  */
-export function interestTable({ bus, graceMs, onEnvelope, maxKeys = 200_000 }: Deps) {
-	const entries = new Map<EventKey, Entry>();
+export function interestTable({ bus, graceMs, onEnvelope, onAnyRoom, maxKeys = 200_000 }: Deps) {
+	const entries = new Map<Heard, Entry>();
 
-	function open(key: EventKey): Entry {
+	function open(key: Heard): Entry {
 		if (entries.size >= maxKeys) throw new ClientError('error-service-unavailable', 'Too many subscriptions');
 		const entry: Entry = { holders: 0, ready: Promise.resolve(), stop: null, grace: null };
-		entry.ready = bus.subscribe(key, onEnvelope).then(
+		const subscribed = key === everyRoom ? bus.subscribeRooms(onAnyRoom) : bus.subscribe(key, onEnvelope);
+		entry.ready = subscribed.then(
 			(stop) => {
 				if (entries.get(key) === entry) entry.stop = stop;
 				else stop();
@@ -40,7 +53,7 @@ export function interestTable({ bus, graceMs, onEnvelope, maxKeys = 200_000 }: D
 		return entry;
 	}
 
-	function leave(key: EventKey, entry: Entry): void {
+	function leave(key: Heard, entry: Entry): void {
 		entry.holders -= 1;
 		if (entry.holders > 0 || entries.get(key) !== entry) return;
 		const end = () => {
@@ -52,23 +65,27 @@ export function interestTable({ bus, graceMs, onEnvelope, maxKeys = 200_000 }: D
 		entry.grace ??= setTimeout(end, graceMs).unref();
 	}
 
+	function acquire(key: Heard): Lease {
+		const entry = entries.get(key) ?? open(key);
+		if (entry.grace !== null) clearTimeout(entry.grace);
+		entry.grace = null;
+		entry.holders += 1;
+		let isHeld = true;
+		return {
+			ready: entry.ready,
+			release() {
+				if (!isHeld) return;
+				isHeld = false;
+				leave(key, entry);
+			},
+		};
+	}
+
 	return {
 		/** @throws ClientError `error-service-unavailable` when too many keys are heard already */
-		acquire(key: EventKey): Lease {
-			const entry = entries.get(key) ?? open(key);
-			if (entry.grace !== null) clearTimeout(entry.grace);
-			entry.grace = null;
-			entry.holders += 1;
-			let isHeld = true;
-			return {
-				ready: entry.ready,
-				release() {
-					if (!isHeld) return;
-					isHeld = false;
-					leave(key, entry);
-				},
-			};
-		},
+		acquire: (key: EventKey): Lease => acquire(key),
+		/** Hears every room: the traffic of the whole workspace. */
+		acquireRooms: (): Lease => acquire(everyRoom),
 		get size(): number {
 			return entries.size;
 		},

@@ -80,7 +80,7 @@ export function rightsWatch(context: DdpContext) {
 			const isForSettings =
 				_id.endsWith('-setting') || _id.startsWith('change-setting-') || _id === 'manage-selected-settings';
 			judgeSubs(everybody, (sub) => usesPermissions(sub, isForSettings), false);
-			context.membership.onRightsChanged(null);
+			context.membership.onRightsChanged();
 		},
 
 		/** @param before Roles as the session knew them. */
@@ -88,7 +88,7 @@ export function rightsWatch(context: DdpContext) {
 			if (sameSet(roles, before)) return;
 			const run = () => {
 				for (const session of ofUser(_id)()) void rejudgeAll(context, session);
-				context.membership.onRightsChanged(_id);
+				context.membership.onRightsChanged();
 			};
 			run();
 			again(run);
@@ -97,7 +97,7 @@ export function rightsWatch(context: DdpContext) {
 		/** A role was removed, or whether anonymous people may read was changed. */
 		everything(): void {
 			judgeSubs(everybody, (sub) => usesPermissions(sub, true), false);
-			context.membership.onRightsChanged(null);
+			context.membership.onRightsChanged();
 		},
 
 		stop(): void {

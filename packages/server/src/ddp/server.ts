@@ -7,6 +7,7 @@ import type { Membership } from '../services/membership.ts';
 import type { SettingsReader } from '../services/settings.ts';
 import { streams } from '../streams/streams.ts';
 import { addressCounts } from './address-counts.ts';
+import { anyRoomRouter } from './any-room.ts';
 import { eventFrame } from './answers.ts';
 import { batchedAuthorization } from './batched-authorization.ts';
 import type { DdpContext, PresenceReporter, Session } from './context.ts';
@@ -46,12 +47,18 @@ export function ddpServer(deps: DdpServerDeps) {
 	const context = makeContext(deps, limits);
 	const rights = rightsWatch(context);
 	const router = eventRouter(context, rights, () => startAnew(context));
-	context.interest = interestTable({ bus: deps.bus, graceMs: limits.interestGraceMs, onEnvelope: router.handle });
+	context.interest = interestTable({
+		bus: deps.bus,
+		graceMs: limits.interestGraceMs,
+		onEnvelope: router.handle,
+		onAnyRoom: anyRoomRouter(context),
+	});
 	const always = (['all:hub', 'all:permissions', 'all:roles', 'all:settings'] as const).map((key) =>
 		context.interest.acquire(key),
 	);
 	deps.membership.attach({
 		hear: (key) => context.interest.acquire(key),
+		hearRooms: () => context.interest.acquireRooms(),
 		isHeard: (key) => context.fanout.has(key),
 		emit: (keys, stream, event, ...args) => {
 			const frame = eventFrame(stream, event, ...args);
@@ -130,7 +137,7 @@ function makeContext(deps: DdpServerDeps, limits: DdpLimits): DdpContext {
 		log,
 		limits,
 		streams,
-		interest: interestTable({ bus, graceMs: 0, onEnvelope: () => undefined }),
+		interest: interestTable({ bus, graceMs: 0, onEnvelope: () => undefined, onAnyRoom: () => undefined }),
 		fanout: fanoutTable(),
 		rates: rateLimits({ settings, clock }),
 		sessions: new Set(),

@@ -142,6 +142,7 @@ test('unsub while the sub is still being judged: nosub, never ready, nothing del
 				await gate.promise;
 				return rids;
 			},
+			usersWithAccess: async (_rid, uids) => uids,
 		},
 	});
 	const socket = await rig.login('ana');

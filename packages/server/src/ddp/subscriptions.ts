@@ -130,7 +130,11 @@ async function hear(context: DdpContext, session: Session, stream: StreamSub): P
 	stream.leases = [];
 	const key = stream.stream.busKey({ event: stream.event, key: stream.key, actor });
 	if (key !== null) stream.leases.push(context.interest.acquire(key));
-	if (actor !== null && needsMembership(stream)) stream.leases.push(context.membership.follow(actor.uid));
+	if (actor !== null && needsMembership(stream)) {
+		const { membership } = context;
+		const { uid } = actor;
+		stream.leases.push(stream.event === myMessages ? membership.followMessages(uid) : membership.follow(uid));
+	}
 	for (const lease of before) lease.release();
 	await Promise.all(stream.leases.map((lease) => lease.ready));
 }

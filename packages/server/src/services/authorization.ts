@@ -25,8 +25,8 @@ const leaseMs = 1_000;
 /** A discussion is in a room, never in a discussion; longer chains only come from broken data. */
 const maxParents = 3;
 
-/** Rooms decided at the same time of one `readableRooms`. */
-const roomsAtOnce = 500;
+/** Rooms or users decided at the same time of one question about many. */
+const decisionsAtOnce = 500;
 
 /** Who asks: a user who exists and is active, or nobody in particular. */
 type Caller = { uid: UserId; user: UserFact } | 'anonymous';
@@ -62,12 +62,21 @@ export async function authorizationService(deps: Deps): Promise<{ api: Authoriza
 		canReadRoom: (rid, uid) => decide((attempt) => rules.mayRead(rid, uid, attempt)),
 		async readableRooms(rids, uid) {
 			const readable: RoomId[] = [];
-			for (let start = 0; start < rids.length; start += roomsAtOnce) {
-				const some = rids.slice(start, start + roomsAtOnce);
+			for (let start = 0; start < rids.length; start += decisionsAtOnce) {
+				const some = rids.slice(start, start + decisionsAtOnce);
 				const answers = await Promise.all(some.map((rid) => api.canReadRoom(rid, uid)));
 				readable.push(...some.filter((_, index) => answers[index]));
 			}
 			return readable;
+		},
+		async usersWithAccess(rid, uids) {
+			const allowed: UserId[] = [];
+			for (let start = 0; start < uids.length; start += decisionsAtOnce) {
+				const some = uids.slice(start, start + decisionsAtOnce);
+				const answers = await Promise.all(some.map((uid) => api.canAccessRoom(rid, uid)));
+				allowed.push(...some.filter((_, index) => answers[index]));
+			}
+			return allowed;
 		},
 	};
 

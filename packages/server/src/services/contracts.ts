@@ -111,8 +111,10 @@ export type AuthorizationApi = {
 	canAccessRoom(rid: RoomId, uid: UserId | null): Promise<boolean>;
 	/** Access, or preview of a public channel: who may read a room's stream and history. */
 	canReadRoom(rid: RoomId, uid: UserId | null): Promise<boolean>;
-	/** Of these rooms, those the user may read: one call for many (`__my_messages__`, re-evaluation). */
+	/** Of these rooms, those the user may read: one call for many (re-evaluation). */
 	readableRooms(rids: RoomId[], uid: UserId | null): Promise<RoomId[]>;
+	/** Of these users, those who have access to the room: one call for many. */
+	usersWithAccess(rid: RoomId, uids: UserId[]): Promise<UserId[]>;
 };
 
 /** What a streamer tells presence about its sockets, in batches. */

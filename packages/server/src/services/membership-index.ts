@@ -13,6 +13,8 @@ export type Hold = {
 /** How the membership index hears events and sends frames: given by the streamer. */
 export type MembershipSink = {
 	hear(key: EventKey): Hold;
+	/** Hears every room while held. */
+	hearRooms(): Hold;
 	/** Whether a local session listens to `<stream>/<event>`. */
 	isHeard(key: string): boolean;
 	/** Sends one event, `args` in pieces of EJSON, to the sessions that listen to these keys. */
@@ -30,8 +32,6 @@ export type FollowedUser = {
 	ready: Promise<void>;
 	lease: Hold;
 	rooms: Set<RoomId>;
-	/** Rooms he is a member of but may not read. */
-	denied: Set<RoomId>;
 	facts: UserFacts;
 	isLoaded: boolean;
 	/** What events said of memberships while they were being read: it is newer. */

@@ -1,15 +1,14 @@
 import type { UserId } from '@rookery/protocol/records.ts';
 import type { StreamerReads } from '../repositories/streamer-reads.ts';
-import type { AuthorizationApi } from './contracts.ts';
 import type { FollowedRoom, FollowedUser, Hold, MembershipIndex } from './membership-index.ts';
 
-type Deps = { index: MembershipIndex; reads: StreamerReads; authorization: AuthorizationApi };
+type Deps = { index: MembershipIndex; reads: StreamerReads };
 
 /**
  * Loads memberships of users who begin to be followed: those of one turn of the event loop together, because thousands
  * come back at once after a restart.
  */
-export function membershipLoader({ index, reads, authorization }: Deps) {
+export function membershipLoader({ index, reads }: Deps) {
 	let waiting: FollowedUser[] = [];
 	let batch: Promise<void> | null = null;
 
@@ -49,7 +48,7 @@ export function membershipLoader({ index, reads, authorization }: Deps) {
 			for (const rid of rids) rooms.add(index.enter(user, rid));
 		}
 		await Promise.all([...rooms].map(({ lease }) => lease.ready));
-		await Promise.all([readFacts([...rooms]), readDenied(users)]);
+		await readFacts([...rooms]);
 	}
 
 	async function readFacts(rooms: FollowedRoom[]): Promise<void> {
@@ -62,18 +61,7 @@ export function membershipLoader({ index, reads, authorization }: Deps) {
 		}
 	}
 
-	/** Rooms of which somebody is a member without the permission to see them. */
-	async function readDenied(users: FollowedUser[]): Promise<void> {
-		for (const user of users) {
-			if (user.rooms.size === 0) continue;
-			const asked = [...user.rooms];
-			const readable = new Set(await authorization.readableRooms(asked, user.uid));
-			user.denied = new Set(asked.filter((rid) => !readable.has(rid)));
-		}
-	}
-
 	return {
-		readDenied,
 		/** Begins to follow a user. */
 		open(uid: UserId, lease: Hold): FollowedUser {
 			const user: FollowedUser = {
@@ -82,7 +70,6 @@ export function membershipLoader({ index, reads, authorization }: Deps) {
 				ready: Promise.resolve(),
 				lease,
 				rooms: new Set(),
-				denied: new Set(),
 				facts: { _id: uid },
 				isLoaded: false,
 				overrides: new Map(),

@@ -2,6 +2,7 @@ import { stringifyEjson } from '@rookery/protocol/ejson.ts';
 import type { ClientAction, Post, PresenceChange } from '@rookery/protocol/events.ts';
 import type { Room, RoomId, Subscription, User, UserId } from '@rookery/protocol/records.ts';
 import { publishedRoom } from '@rookery/protocol/room-view.ts';
+import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import type { StreamerReads } from '../repositories/streamer-reads.ts';
 import type { AuthorizationApi } from './contracts.ts';
@@ -17,6 +18,7 @@ import {
 	type MembershipSink,
 } from './membership-index.ts';
 import { membershipLoader } from './membership-loader.ts';
+import { myMessages, type MyMessages } from './my-messages.ts';
 import type { SettingsReader } from './settings.ts';
 import { factsOf, roomFrames } from './room-frames.ts';
 import { looksDifferent, subscriptionCache, viewOf } from './subscription-view.ts';
@@ -27,6 +29,7 @@ type Deps = {
 	reads: StreamerReads;
 	authorization: AuthorizationApi;
 	settings: SettingsReader;
+	clock: Clock;
 	log: Log;
 };
 
@@ -42,35 +45,43 @@ export type Membership = {
 	attach(sink: MembershipSink): void;
 	/** Follows a local user's memberships until released. `ready`: index loaded, all his rooms are heard. */
 	follow(uid: UserId): Hold;
+	/** As `follow`, and sends the user the messages of all rooms he may access. */
+	followMessages(uid: UserId): Hold;
 	onSubscription(action: ClientAction, subscription: Subscription, fields: string[] | null): void;
 	onRoom(action: ClientAction, room: Room, fields: string[] | null): void;
 	onUser(user: Omit<User, 'services'>): void;
 	onPresence(change: PresenceChange): void;
 	onPost(post: Post): void;
-	/** @param args EJSON `args` array of a `room-messages` event: bytes, spliced */
+	/** A message of any room, heard once. @param args EJSON `args` array of a `room-messages` event: bytes, spliced */
 	onMessage(rid: RoomId, args: Uint8Array): void;
-	/** Permissions or roles changed: what members may read is asked anew. @param uid null: everybody's */
-	onRightsChanged(uid: UserId | null): void;
+	/** Whether `onAnyRoom` wants to hear of a room. */
+	knowsRoom(rid: RoomId): boolean;
+	/** As `onRoom`, from what is heard of all rooms. */
+	onAnyRoom(action: ClientAction, room: Room, fields: string[] | null): void;
+	/** Permissions or roles changed: what users may read is asked anew. */
+	onRightsChanged(): void;
 };
 
 /** How long members who have not opened a room wait for a second frame of it, in ms. */
 const quietMs = 1_000;
 
 /** Makes the streamer's read side. */
-export function membershipService({ reads, authorization, settings, log }: Deps): Membership {
+export function membershipService({ reads, authorization, settings, clock, log }: Deps): Membership {
 	const cache = subscriptionCache();
 	let sink: MembershipSink;
 	let index: MembershipIndex;
 	let loader: ReturnType<typeof membershipLoader>;
 	let records: LocalRecords;
 	let rooms: ReturnType<typeof roomFrames>;
+	let messages: MyMessages;
 
 	function attach(given: MembershipSink): void {
 		sink = given;
 		index = membershipIndex(given.hear);
-		loader = membershipLoader({ index, reads, authorization });
+		loader = membershipLoader({ index, reads });
 		records = localRecords({ reads, cache, index, onFailure: (uids) => given.restart(uids), log });
 		rooms = roomFrames({ sink: given, index, cache, records, quietMs });
+		messages = myMessages({ sink: given, index, reads, authorization, clock, log });
 	}
 
 	function follow(uid: UserId): Hold {
@@ -84,6 +95,17 @@ export function membershipService({ reads, authorization, settings, log }: Deps)
 				isHeld = false;
 				user.holders -= 1;
 				if (user.holders === 0) index.drop(user);
+			},
+		};
+	}
+
+	function followMessages(uid: UserId): Hold {
+		const [member, all] = [follow(uid), messages.follow(uid)];
+		return {
+			ready: Promise.all([member.ready, all.ready]).then(() => undefined),
+			release() {
+				member.release();
+				all.release();
 			},
 		};
 	}
@@ -104,6 +126,9 @@ export function membershipService({ reads, authorization, settings, log }: Deps)
 		const user = index.users.get(record.u._id);
 		if (user === undefined) return;
 		const { rid } = record;
+		if (action !== 'updated' || fields === null || fields.includes('roles') || fields.includes('status')) {
+			messages.onMembership(user.uid);
+		}
 		const isMember = action !== 'removed' && record.status !== 'INVITED';
 		if (!user.isLoaded) {
 			user.overrides.set(rid, isMember);
@@ -174,21 +199,6 @@ export function membershipService({ reads, authorization, settings, log }: Deps)
 		});
 	}
 
-	function onMessage(rid: RoomId, args: Uint8Array): void {
-		const state = index.rooms.get(rid);
-		if (state?.facts === null || state === undefined) return;
-		const keys: string[] = [];
-		for (const uid of state.members) {
-			const key = `room-messages/__my_messages__/${uid}`;
-			if (sink.isHeard(key) && index.users.get(uid)?.denied.has(rid) === false) keys.push(key);
-		}
-		if (keys.length === 0) return;
-		const { t, name } = state.facts;
-		const extra = stringifyEjson({ roomParticipant: true, roomType: t, roomName: name });
-		// The body is an array: its closing bracket makes room for one more element.
-		sink.emit(keys, 'room-messages', '__my_messages__', args.subarray(0, args.length - 1), `,${extra}]`);
-	}
-
 	function onUser(user: Omit<User, 'services'>): void {
 		const followed = index.users.get(user._id);
 		if (followed === undefined) return;
@@ -201,25 +211,19 @@ export function membershipService({ reads, authorization, settings, log }: Deps)
 		if (followed !== undefined) followed.facts = { ...followed.facts, status, statusConnection };
 	}
 
-	function onRightsChanged(uid: UserId | null): void {
-		const affected = uid === null ? [...index.users.values()] : [index.users.get(uid)];
-		for (const user of affected) {
-			if (user?.isLoaded === true && sink.isHeard(`room-messages/__my_messages__/${user.uid}`)) {
-				inBackground(user.uid, loader.readDenied([user]));
-			}
-		}
-	}
-
 	return {
 		attach,
 		follow,
+		followMessages,
 		onSubscription,
 		onRoom: (action, room, fields) => rooms.onRoom(action, room, fields),
 		onUser,
 		onPresence,
 		onPost,
-		onMessage,
-		onRightsChanged,
+		onMessage: (rid, args) => messages.onMessage(rid, args),
+		knowsRoom: (rid) => messages.knows(rid),
+		onAnyRoom: (action, room, fields) => messages.onRoom(action, room, fields),
+		onRightsChanged: () => messages.onRightsChanged(),
 	};
 }
 

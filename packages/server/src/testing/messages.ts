@@ -216,5 +216,9 @@ function fakeAuthorization(
 			const may = await Promise.all(rids.map((rid) => canAccessRoom(rid, uid)));
 			return rids.filter((_rid, index) => may[index]);
 		},
+		async usersWithAccess(rid, uids) {
+			const may = await Promise.all(uids.map((uid) => canAccessRoom(rid, uid)));
+			return uids.filter((_uid, index) => may[index]);
+		},
 	};
 }

@@ -101,7 +101,7 @@ export async function streamerRig(t: TestContext, options: RigOptions = {}): Pro
 		presence: {
 			setStatus: async (...args) => void reports.push(['setStatus', ...args]),
 		} as Partial<PresenceApi> as PresenceApi,
-		membership: membershipService({ reads: options.reads ?? noReads, authorization, settings, log }),
+		membership: membershipService({ reads: options.reads ?? noReads, authorization, settings, clock, log }),
 		settings,
 		reporter: {
 			connected: (...args) => void reports.push(['connected', ...args]),
@@ -217,5 +217,6 @@ function tableAuthorization({ rooms, permissions }: Rights): AuthorizationApi {
 		canAccessRoom: async (rid, uid) => may(rid, uid),
 		canReadRoom: async (rid, uid) => may(rid, uid),
 		readableRooms: async (rids, uid) => rids.filter((rid) => may(rid, uid)),
+		usersWithAccess: async (rid, uids) => uids.filter((uid) => may(rid, uid)),
 	};
 }
