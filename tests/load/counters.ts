@@ -1,12 +1,21 @@
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { Db } from 'mongodb';
+import { median } from './statistics.ts';
 
 /** What a stretch of work did to the database, exactly: by MongoDB's own profiler. */
-export type DbCounts = { dbCommands: number; docsRead: number; docsWritten: number; byKind: Record<string, number> };
+export type DbCounts = {
+	dbCommands: number;
+	docsRead: number;
+	docsWritten: number;
+	/** The usual numbers of one unit of the work: what is done once for many units is in the sums only. */
+	usual: { dbCommands: number; docsWritten: number };
+	byKind: Record<string, number>;
+};
 
 type Profiled = {
 	op: string;
 	ns: string;
+	ts: Date;
 	command?: Record<string, unknown>;
 	nreturned?: number;
 	ninserted?: number;
@@ -24,11 +33,13 @@ const counted = /\.(?:users|rocketchat_[a-z_]+)$/;
 /**
  * Counts the database commands of some work. Cursors of change streams are left out: they read on whatever happens.
  *
+ * @param unit Does the work once; it is done `times` times, one after the other.
  * @param settled Resolves when effects that come later have come.
  */
 export async function countDatabase(
 	db: Db,
-	work: () => Promise<void>,
+	times: number,
+	unit: () => Promise<void>,
 	settled: () => Promise<void>,
 ): Promise<DbCounts> {
 	await db.command({ profile: 0 });
@@ -38,22 +49,38 @@ export async function countDatabase(
 		.catch(() => undefined);
 	await db.createCollection('system.profile', { capped: true, size: profileBytes });
 	await db.command({ profile: 2 });
+	const ends: number[] = [];
 	try {
-		await work();
+		for (let index = 0; index < times; index++) {
+			await unit();
+			ends.push(Date.now());
+		}
 		await settled();
 	} finally {
 		await db.command({ profile: 0 });
 	}
-	const counts: DbCounts = { dbCommands: 0, docsRead: 0, docsWritten: 0, byKind: {} };
+	const counts = { dbCommands: 0, docsRead: 0, docsWritten: 0, byKind: {} as Record<string, number> };
+	const units = ends.map((end) => ({ end, dbCommands: 0, docsWritten: 0 }));
 	for await (const entry of db.collection('system.profile').find<Profiled>({})) {
 		if (!counted.test(entry.ns) || entry.op === 'getmore') continue;
+		const written = writtenBy(entry);
 		counts.dbCommands += 1;
 		counts.docsRead += entry.nreturned ?? 0;
-		counts.docsWritten += writtenBy(entry);
-		const kind = `${entry.op === 'command' ? Object.keys(entry.command ?? {})[0] : entry.op} ${entry.ns.split('.').at(-1)}`;
+		counts.docsWritten += written;
+		const own = units.find(({ end }) => entry.ts.getTime() <= end);
+		if (own !== undefined) {
+			own.dbCommands += 1;
+			own.docsWritten += written;
+		}
+		const verb = entry.op === 'command' ? Object.keys(entry.command ?? {})[0] : entry.op;
+		const kind = `${verb} ${entry.ns.split('.').at(-1)}`;
 		counts.byKind[kind] = (counts.byKind[kind] ?? 0) + 1;
 	}
-	return counts;
+	const usual = {
+		dbCommands: median(units.map(({ dbCommands }) => dbCommands)),
+		docsWritten: median(units.map(({ docsWritten }) => docsWritten)),
+	};
+	return { ...counts, usual };
 }
 
 function writtenBy({ ninserted = 0, nModified = 0, nUpserted, upsert = false, ndeleted = 0 }: Profiled): number {
@@ -69,11 +96,11 @@ export async function tapBus(url: string) {
 	let counts = zero();
 	nats.subscribe('rookery.>', {
 		callback: (_error, { subject, data }) => {
-			const [, , kind, , token = ''] = subject.split('.');
+			const [, , kind, about] = subject.split('.');
 			counts.busBytes += data.length;
 			if (kind === 'call') counts.busCalls += 1;
 			// Keys of rooms and users; what concerns all (marks of the hub, leases of presence) goes on without posts too.
-			else if (kind === 'ev' && /^(?:room|user)=3a/.test(token)) counts.busPublishes += 1;
+			else if (kind === 'ev' && (about === 'room' || about === 'user')) counts.busPublishes += 1;
 			else if (kind === 'ev') counts.busOther += 1;
 		},
 	});

@@ -20,6 +20,25 @@ export function readCpu(pids: readonly number[]): CpuReading {
 	return threads;
 }
 
+/** What a process is, by its command line: `start <process>` names itself, else the program's name. */
+export function processName(pid: number): string {
+	const words = (read(`/proc/${pid}/cmdline`) ?? '').split('\0').filter((word) => word !== '');
+	const start = words.lastIndexOf('start');
+	if (start > 0 && words[start + 1] !== undefined) return words[start + 1] ?? '';
+	if (words.includes('--separate')) return 'supervisor';
+	return words[0]?.split('/').at(-1) ?? 'gone';
+}
+
+/** CPU time in microseconds between two readings, by process name. */
+export function cpuByProcess(before: CpuReading, after: CpuReading): Record<string, number> {
+	const times: Record<string, number> = {};
+	for (const [thread, spent] of after) {
+		const name = processName(Number(thread.split('/')[0]));
+		times[name] = (times[name] ?? 0) + (spent - (before.get(thread) ?? 0)) / 1000;
+	}
+	return times;
+}
+
 /** CPU time in microseconds between two readings. A thread that ended in between counts up to the first only. */
 export function cpuBetween(before: CpuReading, after: CpuReading): number {
 	let nanoseconds = 0;

@@ -1,4 +1,4 @@
-import { cpuBetween, readCpu, readTicks, stolenShare } from './machine.ts';
+import { cpuBetween, cpuByProcess, readCpu, readTicks, stolenShare } from './machine.ts';
 import type { Ratio, Repetition, Variant } from './report.ts';
 import { median, spreadOf } from './statistics.ts';
 
@@ -62,7 +62,8 @@ async function measure({ pids, run }: Contender): Promise<Repetition> {
 	const startedAt = performance.now();
 	const n = await run();
 	const wallUs = (performance.now() - startedAt) * 1000;
-	return { cpuUs: cpuBetween(before, readCpu(processes)), wallUs, n };
+	const after = readCpu(processes);
+	return { cpuUs: cpuBetween(before, after), cpuUsBy: cpuByProcess(before, after), wallUs, n };
 }
 
 function costOf(repetition: Repetition | undefined): number {

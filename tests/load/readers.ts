@@ -16,8 +16,12 @@ export type Readers = {
 const atOnce = 50;
 const stepTimeoutMs = 60_000;
 
-/** Opens a socket for each user, logs in, and subscribes to the room and to the user's own streams. */
-export async function openReaders(socketUrl: string, members: { user: BenchUser; rid: string }[]): Promise<Readers> {
+/**
+ * Opens a socket for each user, logs in, and subscribes to the room and to the user's own streams.
+ *
+ * @param addresses Of the streamers, taken in turn.
+ */
+export async function openReaders(addresses: string[], members: { user: BenchUser; rid: string }[]): Promise<Readers> {
 	const listeners: ((number: number, at: number) => void)[] = [];
 	const totals = { frames: 0, bytes: 0 };
 	const sockets: WebSocket[] = [];
@@ -33,8 +37,11 @@ export async function openReaders(socketUrl: string, members: { user: BenchUser;
 		for (const listener of listeners) listener(number, at);
 	};
 	for (let at = 0; at < members.length; at += atOnce) {
-		const batch = members.slice(at, at + atOnce);
-		sockets.push(...(await Promise.all(batch.map(({ user, rid }) => openReader(socketUrl, user, rid, onData)))));
+		const batch = members.slice(at, at + atOnce).map(({ user, rid }, index) => {
+			const address = addresses[(at + index) % addresses.length] ?? '';
+			return openReader(`${address.replace('http', 'ws')}/websocket`, user, rid, onData);
+		});
+		sockets.push(...(await Promise.all(batch)));
 	}
 	return {
 		count: sockets.length,

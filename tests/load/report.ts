@@ -2,7 +2,14 @@ import type { Host } from './machine.ts';
 import type { Spread } from './statistics.ts';
 
 /** One kept or dropped repetition of a variant. Times of all processes of the system under test together. */
-export type Repetition = { cpuUs: number; wallUs: number; n: number; dropped?: string };
+export type Repetition = {
+	cpuUs: number;
+	/** `cpuUs` by process. */
+	cpuUsBy: Record<string, number>;
+	wallUs: number;
+	n: number;
+	dropped?: string;
+};
 
 export type Variant = {
 	reps: Repetition[];
@@ -48,9 +55,13 @@ export function describe(report: Report): string {
 		`${bench} at ${commit}, ${runtime}, ${host.cores} x ${host.cpu}, load ${host.load.toFixed(2)}, stolen ${(host.steal * 100).toFixed(1)} %`,
 		'',
 		...table(
-			['variant', 'n', 'CPU us each', 'wall us each', 'dropped', 'counters each'],
-			Object.entries(variants).map(([name, variant]) => variantRow(name, variant)),
+			['variant', 'n', 'CPU us each', 'wall us each', 'dropped', 'CPU us each by process'],
+			Object.entries(variants)
+				.filter(([, { reps }]) => reps.length > 0)
+				.map(([name, variant]) => variantRow(name, variant)),
 		),
+		'',
+		...counterTable(variants),
 	];
 	if (ratios.length > 0) {
 		const rows = ratios.map(({ of, to, on, ...spread }) => [
@@ -70,17 +81,34 @@ export function describe(report: Report): string {
 	return `${lines.join('\n')}\n`;
 }
 
-function variantRow(name: string, { reps, counters }: Variant): string[] {
+/** Counters without those of single commands, which the JSON has. */
+function counterTable(variants: Record<string, Variant>): string[] {
+	const counted = Object.entries(variants).filter(([, { counters }]) => Object.keys(counters).length > 0);
+	const names = [...new Set(counted.flatMap(([, { counters }]) => Object.keys(counters)))];
+	const shown = names.filter((name) => !name.startsWith('db '));
+	const row = (counters: Record<string, number>) =>
+		shown.map((name) => (counters[name] === undefined ? '' : number(counters[name])));
+	return table(
+		['each', ...shown],
+		counted.map(([name, { counters }]) => [name, ...row(counters)]),
+	);
+}
+
+function variantRow(name: string, { reps }: Variant): string[] {
 	const kept = reps.filter(({ dropped }) => dropped === undefined);
 	const each = (field: 'cpuUs' | 'wallUs') => middle(kept.map((rep) => rep[field] / rep.n));
-	const counts = Object.entries(counters).map(([key, value]) => `${key} ${number(value)}`);
+	const processes = [...new Set(kept.flatMap(({ cpuUsBy }) => Object.keys(cpuUsBy)))].sort();
+	const shares = processes.map((process) => {
+		const times = kept.map(({ cpuUsBy, n }) => (cpuUsBy[process] ?? 0) / n).toSorted((a, b) => a - b);
+		return `${process} ${number(times[Math.floor(times.length / 2)] ?? 0)}`;
+	});
 	return [
 		name,
 		String(kept.reduce((sum, { n }) => sum + n, 0)),
 		each('cpuUs'),
 		each('wallUs'),
 		String(reps.length - kept.length),
-		counts.join(', '),
+		shares.join(', '),
 	];
 }
 

@@ -15,6 +15,8 @@ import { tapBus, type BusTap } from './counters.ts';
 export type SystemUnderTest = {
 	server: TestServer;
 	bus: BusTap;
+	/** Addresses of core and of each streamer, as a proxy in front of them would use them. */
+	addresses: { core: string; streamers: string[] };
 	/** Every process of it: services, supervisor, MongoDB, NATS. */
 	pids(): number[];
 	stop(): Promise<void>;
@@ -54,9 +56,28 @@ export async function startSystem(streamers: number): Promise<SystemUnderTest> {
 		const bus = await tapBus(nats.url);
 		stops.push(bus.close);
 		const root = server.child.pid ?? 0;
-		return { server, bus, pids: () => [...processTree(root), mongo.pid, nats.pid], stop };
+		return {
+			server,
+			bus,
+			addresses: addressesOf(server),
+			pids: () => [...processTree(root), mongo.pid, nats.pid],
+			stop,
+		};
 	} catch (error) {
 		await stop();
 		throw error;
 	}
+}
+
+/** The supervisor says where each process listens. Its own forwarding on one port is a convenience, not what is measured. */
+function addressesOf({ log }: TestServer): SystemUnderTest['addresses'] {
+	const of = (name: string): string[] =>
+		log.flatMap(({ event, process, address }) =>
+			event === 'process.ready' && process === name && typeof address === 'string' ? [address] : [],
+		);
+	const [core] = of('core');
+	const streamers = of('ddp-streamer');
+	if (core === undefined || streamers.length === 0)
+		throw new Error('the log names no address of core or of a streamer');
+	return { core, streamers };
 }
