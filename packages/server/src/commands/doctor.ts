@@ -2,6 +2,7 @@ import { diagnoseNats } from '../bus/diagnosis.ts';
 import { readConfig, type Config } from '../platform/config.ts';
 import { isAtLeast, type Finding } from '../platform/finding.ts';
 import { diagnoseDatabase } from '../repositories/diagnosis.ts';
+import { mongoUrlProblem } from '../repositories/mongo-url.ts';
 import { runningMongo } from './servers.ts';
 
 /** Official apps refuse servers whose version has not been supported for long. */
@@ -28,6 +29,8 @@ export async function doctor(): Promise<number> {
 }
 
 async function database(config: Config): Promise<Finding[]> {
+	const problem = config.mongoUrl === null ? null : mongoUrlProblem(config.mongoUrl);
+	if (problem !== null) return [{ level: 'error', text: `MONGO_URL: ${problem}` }];
 	const url = config.mongoUrl ?? (await runningMongo(config));
 	if (url !== null) return diagnoseDatabase(url, { now: Date.now });
 	return [

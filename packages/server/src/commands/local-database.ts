@@ -25,7 +25,8 @@ export async function withLocalDatabase(work: (local: LocalWork) => Promise<void
 	});
 	const shutdown = handleShutdown({ log, exit: (code) => void (process.exitCode ||= code) });
 	try {
-		const url = config.mongoUrl ?? (await runningMongo(config)) ?? (await mongoFor({ config, log, shutdown }));
+		const running = config.mongoUrl === null ? await runningMongo(config) : null;
+		const url = running ?? (await mongoFor({ config, log, shutdown }));
 		const database = await connect(url, shutdown.signal);
 		shutdown.add('database', database.close);
 		await work({ config, log, database });

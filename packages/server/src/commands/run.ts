@@ -7,16 +7,9 @@ import { StartProblem } from '../platform/start-problem.ts';
 /** What a command that keeps running works with. */
 export type Session = { config: Config; log: ProcessLog; shutdown: Shutdown };
 
-/**
- * The message of an error that the person who typed the command can act on, or null: then it is a bug.
- *
- * URLs and texts that the drivers refuse carry names, not types: the drivers belong to other folders.
- */
+/** The message of an error that the person who typed the command can act on, or null: then it is a bug. */
 export function problemText(error: unknown): string | null {
 	if (error instanceof ConfigError || error instanceof StartProblem) return error.message;
-	if (!(error instanceof Error)) return null;
-	if (error.name === 'MongoParseError') return `MONGO_URL: ${error.message}`;
-	if (error.name === 'BadServers') return `TRANSPORTER: ${error.message}`;
 	return null;
 }
 

@@ -3,6 +3,7 @@ import { serveHealth } from '../platform/health.ts';
 import { StartProblem } from '../platform/start-problem.ts';
 import { openContext, type Opened } from './open-context.ts';
 import { portProblem, runUntilStopped, type Session } from './run.ts';
+import { checkedMongoUrl, checkedTransporter } from './servers.ts';
 import { rootUrlOf } from './up.ts';
 
 /** The names of the containers in Rocket.Chat's microservices guide. */
@@ -34,8 +35,8 @@ export function start(processName: string): Promise<void> {
 		const opened = await openContext({
 			...session,
 			name,
-			mongoUrl,
-			transporter,
+			mongoUrl: checkedMongoUrl(mongoUrl),
+			transporter: checkedTransporter(transporter),
 			rootUrl: rootUrlOf(config),
 			hasPublicHealth: false,
 			onMetrics: (health) => openHealth(session, health),

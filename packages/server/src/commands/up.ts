@@ -4,7 +4,7 @@ import type { Config } from '../platform/config.ts';
 import { freePort } from '../platform/embedded/free-port.ts';
 import { openContext } from './open-context.ts';
 import { portProblem, runUntilStopped } from './run.ts';
-import { mongoFor } from './servers.ts';
+import { checkedTransporter, mongoFor } from './servers.ts';
 
 /** `rookery up`: everything in this process, with a MongoDB of its own unless `MONGO_URL` names one. */
 export function up(): Promise<void> {
@@ -17,7 +17,7 @@ export function up(): Promise<void> {
 			config,
 			name: 'rookery',
 			mongoUrl,
-			transporter: config.transporter,
+			transporter: config.transporter === null ? null : checkedTransporter(config.transporter),
 			rootUrl: rootUrlOf(config),
 			hasPublicHealth: true,
 		});

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -131,13 +132,24 @@ async function removeStale(path: string): Promise<void> {
 	await rm(aside, { force: true });
 }
 
-/** Whether a process of this number exists. */
+/** Whether a process of this number runs. One that has ended and is only waited for does not. */
 export function isAlive(pid: number): boolean {
 	try {
 		process.kill(pid, 0);
-		return true;
+		return !isZombie(pid);
 	} catch (error) {
 		return errorCode(error) === 'EPERM';
+	}
+}
+
+/** false also where the system does not tell: there is no /proc. */
+function isZombie(pid: number): boolean {
+	try {
+		const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+		// The name before it may hold anything, parentheses too.
+		return stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z');
+	} catch {
+		return false;
 	}
 }
 

@@ -24,8 +24,13 @@ export type Shutdown = {
 	readonly signal: AbortSignal;
 	/** Adds something to stop. What was added last is stopped first. @returns Takes it back. */
 	add(name: string, run: () => Promise<void> | void): () => void;
-	/** Stops everything, one after the other, and exits. Later calls change nothing. @param code Of the exit. Default 0 */
-	stop(reason: string, code?: number): Promise<void>;
+	/**
+	 * Stops everything, one after the other, and exits. Later calls change nothing.
+	 *
+	 * @param code Of the exit. Default 0
+	 * @param withinMs How long it may take here, where it is less than elsewhere.
+	 */
+	stop(reason: string, code?: number, withinMs?: number): Promise<void>;
 };
 
 /**
@@ -40,13 +45,13 @@ export function handleShutdown({ log, limitMs = 30_000, exit = process.exit, sou
 	const aborting = new AbortController();
 	let stopping: Promise<void> | null = null;
 
-	async function stopAll(reason: string, code: number): Promise<void> {
+	async function stopAll(reason: string, code: number, withinMs: number): Promise<void> {
 		log.info({ event: 'stopping', reason }, 'stopping');
 		aborting.abort(new Error(`stopping: ${reason}`));
 		const timer = setTimeout(() => {
-			log.error({ event: 'stop.timeout', waitingFor: stops.at(-1)?.name, limitMs }, 'stopping takes too long');
+			log.error({ event: 'stop.timeout', waitingFor: stops.at(-1)?.name, withinMs }, 'stopping takes too long');
 			finish(1);
-		}, limitMs);
+		}, withinMs);
 		timer.unref();
 		let failed = false;
 		for (let next = stops.at(-1); next !== undefined; next = stops.at(-1)) {
@@ -82,8 +87,8 @@ export function handleShutdown({ log, limitMs = 30_000, exit = process.exit, sou
 			stops.push(entry);
 			return () => remove(stops, entry);
 		},
-		stop(reason, code = 0) {
-			stopping ??= stopAll(reason, code);
+		stop(reason, code = 0, withinMs = limitMs) {
+			stopping ??= stopAll(reason, code, withinMs);
 			return stopping;
 		},
 	};
