@@ -59,7 +59,7 @@ function drawCurves(curves: Curve[]): string[] {
 	for (const x of new Set(points.map((point) => point.x))) {
 		lines.push(text(scaleX(x), panel + 18, String(x), 'text-anchor="middle"'));
 	}
-	for (const tick of powersOfTen(points.flatMap(({ low, high }) => [low, high]))) {
+	for (const tick of roundNumbers(points.flatMap(({ low, high }) => [low, high]))) {
 		lines.push(text(72, scaleY(tick) + 4, number(tick), 'text-anchor="end"'));
 		lines.push(`<path d="M80 ${scaleY(tick).toFixed(1)}H${width - 110}" stroke="#ddd"/>`);
 	}
@@ -103,10 +103,14 @@ function logScale(values: number[], from: number, to: number): (value: number) =
 	return (value) => from + ((Math.log(value) - low) / (high - low || 1)) * (to - from);
 }
 
-function powersOfTen(values: number[]): number[] {
-	const first = Math.ceil(Math.log10(Math.min(...values)));
-	const last = Math.floor(Math.log10(Math.max(...values)));
-	return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => 10 ** (first + index));
+/** Round numbers among the values: 1, 2 and 5 times powers of ten. */
+function roundNumbers(values: number[]): number[] {
+	const [low, high] = [Math.min(...values), Math.max(...values)];
+	const first = Math.floor(Math.log10(low));
+	const decades = Math.ceil(Math.log10(high)) - first + 1;
+	return Array.from({ length: decades }, (_, index) => 10 ** (first + index))
+		.flatMap((power) => [power, 2 * power, 5 * power])
+		.filter((value) => value >= low && value <= high);
 }
 
 function text(x: number, y: number, words: string, extra = ''): string {
