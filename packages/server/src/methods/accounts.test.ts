@@ -79,6 +79,17 @@ test('who registers takes a name afterwards, once, and then joins the default ro
 	assert.equal(await runMethod(checkRegistrationSecretURL, ['x'], null), false);
 });
 
+test('of several first names that a user takes at once he gets one', async (t) => {
+	const { runMethod, accounts, users, joined } = await usersHarness(t);
+	const uid = (await runMethod(registerUser, [{ email: 'bob@example.org', pass: 'secret' }], null)) as string;
+	const actor = await accounts.authenticate(uid, (await accounts.createToken(uid)).authToken);
+	const names = Array.from({ length: 10 }, (_, n) => `bob${n}`);
+	const tries = await Promise.allSettled(names.map((name) => runMethod(setUsername, [name], actor)));
+	const taken = tries.flatMap((attempt) => (attempt.status === 'fulfilled' ? [attempt.value] : []));
+	assert.deepEqual(taken, [(await users.findById(uid))?.username]);
+	assert.deepEqual(joined, [uid]);
+});
+
 test('the password policy is told to those who are logged in', async (t) => {
 	const { runMethod, given, accounts, settingValues } = await usersHarness(t);
 	const ana = await given({ username: 'ana', email: 'ana@example.org' });

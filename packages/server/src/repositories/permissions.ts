@@ -1,5 +1,6 @@
 import type { Collection, Db } from 'mongodb';
 import type { Permission } from '@rookery/protocol/records.ts';
+import { insertMissing } from './insert-missing.ts';
 import { trashRepository, type Tombstone } from './trash.ts';
 
 /**
@@ -17,18 +18,8 @@ export function permissionRepository(db: Db) {
 		},
 
 		/** Stores those that are not there yet, in one command. */
-		async insertMissing(list: Omit<Permission, '_updatedAt'>[]): Promise<void> {
-			if (list.length === 0) return;
-			await permissions.bulkWrite(
-				list.map(({ _id, ...fields }) => ({
-					updateOne: {
-						filter: { _id },
-						update: { $setOnInsert: fields, $currentDate: { _updatedAt: true } },
-						upsert: true,
-					},
-				})),
-				{ ordered: false },
-			);
+		insertMissing(list: Omit<Permission, '_updatedAt'>[]): Promise<void> {
+			return insertMissing(permissions, list);
 		},
 
 		/** Moves permissions into the trash. */

@@ -1,5 +1,6 @@
 import type { Collection, Db } from 'mongodb';
 import type { Role } from '@rookery/protocol/records.ts';
+import { insertMissing } from './insert-missing.ts';
 
 /**
  * Roles on disk: collection `rocketchat_roles`. Who holds them stands in users and subscriptions.
@@ -15,18 +16,8 @@ export function roleRepository(db: Db) {
 		},
 
 		/** Stores those that are not there yet, in one command. */
-		async insertMissing(list: readonly Omit<Role, '_updatedAt'>[]): Promise<void> {
-			if (list.length === 0) return;
-			await roles.bulkWrite(
-				list.map(({ _id, ...fields }) => ({
-					updateOne: {
-						filter: { _id },
-						update: { $setOnInsert: fields, $currentDate: { _updatedAt: true } },
-						upsert: true,
-					},
-				})),
-				{ ordered: false },
-			);
+		insertMissing(list: readonly Omit<Role, '_updatedAt'>[]): Promise<void> {
+			return insertMissing(roles, list);
 		},
 	};
 }

@@ -1,5 +1,6 @@
 import type { AnyBulkWriteOperation, Collection, Db } from 'mongodb';
 import type { Setting } from '@rookery/protocol/records.ts';
+import { insertMissing } from './insert-missing.ts';
 import { trashRepository, type Tombstone } from './trash.ts';
 
 /** A setting to be stored for the first time: dates are the database's. */
@@ -35,15 +36,8 @@ export function settingRepository(db: Db) {
 		},
 
 		/** Stores those that are not there yet, in one command. */
-		async insertMissing(list: NewSetting[]): Promise<void> {
-			if (list.length === 0) return;
-			const dates = { ts: true, createdAt: true, _updatedAt: true } as const;
-			await settings.bulkWrite(
-				list.map(({ _id, ...fields }) => ({
-					updateOne: { filter: { _id }, update: { $setOnInsert: fields, $currentDate: dates }, upsert: true },
-				})),
-				{ ordered: false },
-			);
+		insertMissing(list: NewSetting[]): Promise<void> {
+			return insertMissing(settings, list, ['ts', 'createdAt', '_updatedAt']);
 		},
 
 		/** Replaces fields of existing settings, in one command. */

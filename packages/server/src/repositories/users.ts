@@ -157,14 +157,14 @@ export function userRepository(db: Db) {
 		},
 
 		/**
-		 * Gives a user a new name.
+		 * Gives a user his first name.
 		 *
-		 * @returns false when somebody else holds it, or there is no such user.
+		 * @returns false when somebody else holds it, he has one by now, or there is no such user.
 		 */
-		async setUsername(uid: UserId, username: string): Promise<boolean> {
+		async setFirstUsername(uid: UserId, username: string): Promise<boolean> {
 			try {
 				const { matchedCount } = await users.updateOne(
-					{ _id: uid },
+					{ _id: uid, username: { $exists: false } },
 					{ $set: { username, 'rk.username': foldName(username) }, $currentDate: { _updatedAt: true } },
 				);
 				return matchedCount === 1;

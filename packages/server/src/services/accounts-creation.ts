@@ -112,6 +112,16 @@ function checkForm(user: NewUser, wording: Wording, settings: SettingsReader): v
 	if (password !== undefined) checkPassword(password, settings);
 }
 
+/** What a user has who never was there. */
+export const neverSeen = {
+	status: 'offline',
+	statusDefault: 'online',
+	statusConnection: 'offline',
+	utcOffset: 0,
+	avatarOrigin: 'none',
+	__rooms: [],
+} satisfies Partial<NewUserRecord>;
+
 function recordOf(user: NewUser, bcrypt: string | null, settings: SettingsReader): NewUserRecord {
 	const { username, name, email, bio, nickname, statusText, reason } = user;
 	const optional = {
@@ -134,12 +144,7 @@ function recordOf(user: NewUser, bcrypt: string | null, settings: SettingsReader
 		type: user.type ?? 'user',
 		roles: user.roles ?? listOf(settings.text('Accounts_Registration_Users_Default_Roles', 'user')),
 		active,
-		status: 'offline',
-		statusDefault: 'online',
-		statusConnection: 'offline',
-		utcOffset: 0,
-		avatarOrigin: 'none',
-		__rooms: [],
+		...neverSeen,
 		services: bcrypt === null ? {} : { password: { bcrypt } },
 	};
 }

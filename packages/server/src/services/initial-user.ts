@@ -1,6 +1,7 @@
 import type { User, UserId } from '@rookery/protocol/records.ts';
 import type { InitialUserRepository } from '../repositories/initial-users.ts';
 import type { NewUserRecord, UserRepository } from '../repositories/users.ts';
+import { neverSeen } from './accounts-creation.ts';
 
 /** The document of `INITIAL_USER`: JSON of a user with an `_id`. */
 export type InitialUser = Record<string, unknown>;
@@ -8,18 +9,7 @@ export type InitialUser = Record<string, unknown>;
 /** Fields of users that are dates, at whatever depth. */
 const dateFields = ['when', 'expire', 'changedAt', 'lastLogin'];
 
-const usual = {
-	type: 'user',
-	roles: ['user'],
-	active: true,
-	status: 'offline',
-	statusDefault: 'online',
-	statusConnection: 'offline',
-	utcOffset: 0,
-	avatarOrigin: 'none',
-	__rooms: [],
-	services: {},
-} satisfies Partial<User>;
+const usual = { type: 'user', roles: ['user'], active: true, ...neverSeen, services: {} } satisfies Partial<User>;
 
 /**
  * Stores the user whom the environment describes, unless there is one of this id. He joins the default rooms later, in

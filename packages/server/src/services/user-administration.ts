@@ -80,7 +80,7 @@ export function userAdministration(deps: UserDeps): Administration {
 				throw new ClientError('username-invalid', `${username.slice(0, 200)} ${text}`);
 			}
 			refuseBlocked(username);
-			if ((await users.hasUsername(username)) || !(await users.setUsername(actor.uid, username))) {
+			if ((await users.hasUsername(username)) || !(await users.setFirstUsername(actor.uid, username))) {
 				const details = { method: 'setUsername' };
 				throw new ClientError('error-field-unavailable', `<strong>${username}</strong> is already in use :(`, details);
 			}
