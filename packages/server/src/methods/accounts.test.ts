@@ -3,10 +3,12 @@ import { test } from 'node:test';
 import { usersHarness } from '../testing/users.ts';
 import {
 	checkRegistrationSecretURL,
+	createUser,
 	getNewToken,
 	getPasswordPolicy,
 	login,
 	logout,
+	logoutCleanUp,
 	registerUser,
 	removeOtherTokens,
 } from './accounts.ts';
@@ -77,6 +79,17 @@ test('who registers takes a name afterwards, once, and then joins the default ro
 	settingValues['Accounts_RegistrationForm_SecretURL'] = 'let-me-in';
 	assert.equal(await runMethod(checkRegistrationSecretURL, ['let-me-in'], null), true);
 	assert.equal(await runMethod(checkRegistrationSecretURL, ['x'], null), false);
+});
+
+test('nobody signs up by createUser, and logoutCleanUp ends nothing', async (t) => {
+	const { runMethod, given, accounts, db } = await usersHarness(t);
+	const ana = await given({ username: 'ana' });
+	const form = { username: 'eve', email: 'eve@example.org', password: 'secret' };
+	await assert.rejects(runMethod(createUser, [form], null), { code: 403, reason: 'Signups forbidden' });
+	assert.equal(await db.collection('users').countDocuments(), 1);
+	const actor = await accounts.authenticate(ana.userId, ana.authToken);
+	assert.equal(await runMethod(logoutCleanUp, [{ _id: ana.userId }], actor), undefined);
+	assert.notEqual(await accounts.authenticate(ana.userId, ana.authToken), null);
 });
 
 test('of several first names that a user takes at once he gets one', async (t) => {

@@ -74,6 +74,20 @@ export const registerUser = method('registerUser', {
 	},
 });
 
+/** `createUser`: nobody signs up this way. @see realtime contract 3.3.2 */
+export const createUser = method('createUser', {
+	auth: 'public',
+	params: z.tuple([z.unknown().optional()]),
+	run: () => Promise.reject(new ClientError(403, 'Signups forbidden')),
+});
+
+/** `logoutCleanUp(user)`: web clients announce that they will log out. Nothing of what they send is used. */
+export const logoutCleanUp = method('logoutCleanUp', {
+	auth: 'public',
+	params: z.tuple([z.unknown().optional()]),
+	run: () => Promise.resolve(undefined),
+});
+
 /** `checkRegistrationSecretURL(hash)` -> whether it is the secret of the registration page. */
 export const checkRegistrationSecretURL = method('checkRegistrationSecretURL', {
 	auth: 'public',

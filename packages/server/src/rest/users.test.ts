@@ -119,7 +119,9 @@ test('users.info shows others little, holders of the permission more, oneself al
 			[full['emails'], full['roles'], full['customFields'], full['canViewAllInfo']],
 			[[{ address: 'bob@example.org', verified: false }], ['user'], customFields, true],
 		);
-		for (const secret of ['services', 'e2e', 'rk', '__rooms']) assert.equal(secret in full, false, secret);
+		const services = { password: { exists: true }, totp: { enabled: false }, email2fa: { enabled: false } };
+		assert.deepEqual(full['services'], as === bob ? services : undefined);
+		for (const secret of ['e2e', 'rk', '__rooms']) assert.equal(secret in full, false, secret);
 	}
 	const rooms = [
 		{ rid: 'r3', name: 'a', t: 'c', unread: 0 },

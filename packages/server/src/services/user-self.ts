@@ -53,7 +53,6 @@ export function ownView(
 	for (const name of ownFields) if (user[name] !== undefined) view[name] = user[name];
 	const verified = user.emails?.find((email) => email.verified);
 	const preferences = effectivePreferences(user.settings?.preferences, settings);
-	const others = credentials.services.filter((name) => !notLoginServices.includes(name));
 	return {
 		...view,
 		...(verified === undefined ? {} : { email: verified.address }),
@@ -61,13 +60,18 @@ export function ownView(
 		settings: { profile: {}, ...user.settings, preferences },
 		enableAutoAway: preferences['enableAutoAway'],
 		idleTimeLimit: preferences['idleTimeLimit'],
-		isOAuthUser: others.length > 0,
-		services: {
-			...(credentials.password ? { password: { exists: true } } : {}),
-			...(others.includes('github') ? { github: {} } : {}),
-			...(others.includes('gitlab') ? { gitlab: {} } : {}),
-			totp: { enabled: credentials.totp },
-			email2fa: { enabled: credentials.email2fa },
-		},
+		isOAuthUser: credentials.services.some((name) => !notLoginServices.includes(name)),
+		services: servicesView(credentials),
+	};
+}
+
+/** Which credentials a user has: his own to see, without anything secret. */
+export function servicesView({ password, totp, email2fa, services }: Credentials): Record<string, object> {
+	return {
+		...(password ? { password: { exists: true } } : {}),
+		...(services.includes('github') ? { github: {} } : {}),
+		...(services.includes('gitlab') ? { gitlab: {} } : {}),
+		totp: { enabled: totp },
+		email2fa: { enabled: email2fa },
 	};
 }

@@ -6,7 +6,7 @@ import { isRegistrationSecret, passwordPolicy, publicCustomFields } from './acco
 import type { AccountsApi, Actor, AuthorizationApi, NewUser, PublicUser } from './contracts.ts';
 import type { SettingsReader } from './settings.ts';
 import { userAdministration, type TokenCreation } from './user-administration.ts';
-import { ownView } from './user-self.ts';
+import { ownView, servicesView } from './user-self.ts';
 import { listFields, viewOf, type UserView, type ViewerClass } from './user-views.ts';
 
 export type { UserCondition, UserFilter } from '../repositories/users.ts';
@@ -108,7 +108,8 @@ export function usersService(deps: UserDeps): UsersService {
 		const canViewAllInfo = isSelf || (await maySeeAll(viewer));
 		const viewerClass: ViewerClass = isSelf ? 'self' : canViewAllInfo ? 'full' : 'other';
 		const shown = viewOf(user, viewerClass, publicCustomFields(settings));
-		return { ...shown, canViewAllInfo };
+		const services = isSelf ? { services: servicesView(await deps.accounts.credentialsOf(user._id)) } : {};
+		return { ...shown, ...services, canViewAllInfo };
 	}
 
 	async function find(viewer: Actor, ref: Parameters<UsersService['info']>[1]): Promise<PublicUser | null> {
