@@ -132,7 +132,10 @@ export async function newToken(context: DdpContext, session: Session): Promise<o
 	const actor = requireLogin(session);
 	const made = await context.accounts.newToken(actor.uid, actor.hashedToken);
 	const hashedToken = createHash('sha256').update(made.token).digest('base64');
-	if (session.actor === actor) session.actor = { ...actor, hashedToken, tokenExpires: made.tokenExpires };
+	// His record may have changed meanwhile: it is still the same login.
+	if (session.actor?.hashedToken === actor.hashedToken) {
+		session.actor = { ...session.actor, hashedToken, tokenExpires: made.tokenExpires };
+	}
 	return made;
 }
 

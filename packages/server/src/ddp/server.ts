@@ -193,8 +193,12 @@ function startAnew(context: DdpContext): void {
 	void closeSpread(dependants(context), context.limits.gapSpreadMs);
 }
 
+/** How many clients may come back elsewhere at once: few sockets need no more time than this for each, in ms. */
+const spreadMsPerSocket = 10;
+
 /** Closes sockets with 1012, each at a random moment within the spread. Resolves after the last. */
-function closeSpread(sessions: Session[], spreadMs: number): Promise<void> {
+function closeSpread(sessions: Session[], longestSpreadMs: number): Promise<void> {
+	const spreadMs = Math.min(longestSpreadMs, (sessions.length - 1) * spreadMsPerSocket);
 	const closing = sessions.map(
 		({ socket }) =>
 			new Promise<void>((resolve) => {
@@ -202,7 +206,7 @@ function closeSpread(sessions: Session[], spreadMs: number): Promise<void> {
 					socket.close(1012, 'SERVICE_RESTART');
 					resolve();
 				};
-				if (spreadMs === 0) close();
+				if (spreadMs <= 0) close();
 				else setTimeout(close, Math.random() * spreadMs);
 			}),
 	);

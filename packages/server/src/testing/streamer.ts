@@ -175,7 +175,7 @@ export async function streamerRig(t: TestContext, options: RigOptions = {}): Pro
 	};
 }
 
-/** Tokens only: forms of login are accounts' own tests. */
+/** Tokens only, for tests about the connection itself. The real service: `runningWorkspace`. */
 function tokenAccounts(tokens: Map<string, Actor>): AccountsApi {
 	const byHash = (hash: string) => [...tokens].find(([, actor]) => actor.hashedToken === hash)?.[0] ?? '';
 	const accounts: Partial<AccountsApi> = {
@@ -191,16 +191,6 @@ function tokenAccounts(tokens: Map<string, Actor>): AccountsApi {
 		},
 		async authenticate(_uid, token) {
 			return tokens.get(token) ?? null;
-		},
-		async newToken(uid, hash) {
-			const old = tokens.get(byHash(hash));
-			const token = `new-${uid}-${tokens.size}`;
-			const actor = actorOf(uid, token);
-			tokens.set(token, actor);
-			return { id: uid, token, tokenExpires: old?.tokenExpires ?? new Date() };
-		},
-		async logoutOthers(uid, hash) {
-			for (const [token, actor] of tokens) if (actor.uid === uid && actor.hashedToken !== hash) tokens.delete(token);
 		},
 	};
 	return accounts as AccountsApi;
