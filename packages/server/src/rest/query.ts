@@ -31,9 +31,19 @@ export const qBool: z.ZodType<boolean> = z.string().transform((text, context) =>
 	return z.NEVER;
 });
 
-/** An ISO date, or ms since 1970 as digits. */
+/** How texts begin that clients mean as dates: `Date` alone would take any word before a number. */
+const dateStart = new RegExp(
+	[
+		'^(?:[+-]\\d{6}-|\\d{4}(?:[-/]|$)|\\d{1,2}/\\d{1,2}/\\d{4}',
+		'(?:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ ,])',
+	].join('|'),
+	'i',
+);
+
+/** An ISO date, one as programs write it for people, or ms since 1970 as digits (four of them are a year). */
 export const qDate: z.ZodType<Date> = z.string().transform((text, context) => {
-	const date = new Date(/^\d{10,15}$/.test(text) ? Number(text) : text);
+	const isMs = /^\d{1,15}$/.test(text) && text.length !== 4;
+	const date = new Date(isMs ? Number(text) : dateStart.test(text) ? text : Number.NaN);
 	if (!Number.isNaN(date.getTime())) return date;
 	context.addIssue({ code: 'custom', message: 'must match format "iso-date-time"' });
 	return z.NEVER;

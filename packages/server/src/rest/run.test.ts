@@ -6,7 +6,7 @@ import type { CoreServices } from '../services/core.ts';
 import { fakeLog, fakeSettings } from '../testing/accounts.ts';
 import { parseQuery } from './body.ts';
 import { methodCallAnon } from './method-call.ts';
-import { qBool, qInt, qList, qText } from './query.ts';
+import { qBool, qDate, qInt, qList, qText } from './query.ts';
 import { route, type Route } from './route.ts';
 import { routeRunner } from './run.ts';
 
@@ -111,6 +111,46 @@ test('numbers of a query: any size is taken, large ones are cut', async () => {
 		assert.deepEqual([status, body['errorType']], [400, 'invalid-params'], count);
 	}
 	assert.equal((await ask(list, { query: 'count=1&count=2' })).status, 400);
+});
+
+test('dates of a query: what programs write for one, and nothing that only holds a number', async () => {
+	const list = route({
+		get: 'since',
+		summary: 'Answers its date',
+		auth: 'public',
+		query: z.object({ since: qDate.optional() }),
+		run: ({ query }) => Promise.resolve({ since: query.since?.toISOString() }),
+	});
+	const sinceOf = async (text: string) => {
+		const { status, body } = await ask(list, { query: `since=${encodeURIComponent(text)}` });
+		return status === 200 ? body['since'] : status;
+	};
+	for (const text of [
+		'2026-01-02T03:04:05.006Z',
+		'2026-01-02T04:04:05.006+01:00',
+		'1767323045006',
+		'+002026-01-02T03:04:05.006Z',
+	]) {
+		assert.equal(await sinceOf(text), '2026-01-02T03:04:05.006Z', text);
+	}
+	assert.equal(await sinceOf('Fri, 02 Jan 2026 03:04:05 GMT'), '2026-01-02T03:04:05.000Z');
+	assert.equal(await sinceOf('Fri Jan 02 2026 03:04:05 GMT+0000'), '2026-01-02T03:04:05.000Z');
+	assert.equal(await sinceOf('2026'), '2026-01-01T00:00:00.000Z');
+	assert.equal(await sinceOf('0'), '1970-01-01T00:00:00.000Z');
+	assert.equal(await sinceOf(''), undefined);
+	for (const text of [
+		'x',
+		'not-a-date',
+		'since 1',
+		'foo 2026',
+		'2026-13-01',
+		'12-31',
+		'{"$gt":1}',
+		'1e12',
+		'9'.repeat(16),
+	]) {
+		assert.equal(await sinceOf(text), 400, text);
+	}
 });
 
 test('a frame in the tunnel may be nested 32 levels deep and hold 10,000 keys', async () => {
