@@ -303,7 +303,7 @@ export type Running = {
 
 /**
  * Starts services in this process, in the order of the names, and the public HTTP server where one of them needs it.
- * The database is prepared (`prepare.ts`) and the bus is there.
+ * The database is prepared (`prepareDatabase`) and the bus is there.
  *
  * @throws The system's error when the port cannot be had, e.g. `EADDRINUSE`; nothing stays started then
  */

@@ -5,7 +5,7 @@ import type { CoreServices } from '../services/core.ts';
 /** Who may call. `user`: logged in, else `error-invalid-user`. */
 export type AccessClass = 'public' | 'user';
 
-/** How often a method may be called: counted per connection and, for logged-in callers, per user. */
+/** How often a method may be called: by each user, or from each address by callers who are not logged in. */
 export type RateRule = { calls: number; perMs: number } | { setting: string };
 
 export type MethodInput<P> = {

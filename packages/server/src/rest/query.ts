@@ -57,20 +57,6 @@ export function qList(max = 1000): z.ZodType<string[]> {
 		.refine((list) => list.length <= max, { message: `must NOT have more than ${max} items` });
 }
 
-/** JSON text of an object (`query`, `fields`, `sort`, `selector`). The content is checked by who reads it. */
-export function qJson(errorText: (text: string) => string): z.ZodType<Record<string, unknown>> {
-	return z.string().transform((text, context) => {
-		try {
-			const value: unknown = JSON.parse(text);
-			if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-		} catch {
-			// Said below: not JSON and not an object are the same mistake.
-		}
-		context.addIssue({ code: 'custom', message: errorText(text) });
-		return z.NEVER;
-	});
-}
-
 /** The paging parameters of every list as they come from the query. */
 export const pagingQuery = { offset: qInt().optional(), count: qInt().optional(), sort: qText.optional() };
 

@@ -49,7 +49,7 @@ type RouteSpec<A, Q extends z.ZodType, B extends z.ZodType> = {
 	rateExempt?: string;
 	maxBodyBytes?: number;
 	/**
-	 * The object returned is answered with `success: true` added (200). For another status return `reply(...)`.
+	 * The object returned is answered with `success: true` added (200). For another status return a `RestReply`.
 	 * Dates become ISO text, undefined members are left out.
 	 */
 	run(input: RouteInput<A, z.infer<Q>, z.infer<B>>): Promise<object>;
