@@ -19,6 +19,7 @@ import { authorizationService } from './services/authorization.ts';
 import type { AccountsApi, AuthorizationApi, CoreApi, PresenceApi } from './services/contracts.ts';
 import type { CoreServices } from './services/core.ts';
 import { joinInitialUser } from './services/initial-user.ts';
+import { visibleLoginServices } from './services/login-services.ts';
 import { membershipService } from './services/membership.ts';
 import { messagesService } from './services/messages.ts';
 import { permissionsService } from './services/permissions.ts';
@@ -210,6 +211,7 @@ const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
 			presence: presenceOf(bus),
 			membership,
 			settings,
+			loginServices: visibleLoginServices(repositories.loginServices),
 			reporter,
 			clock,
 			log,

@@ -4,7 +4,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import type { AccountsApi, Actor, AuthorizationApi, PresenceApi } from '../services/contracts.ts';
 import type { Membership } from '../services/membership.ts';
-import type { SettingsReader } from '../services/settings.ts';
+import type { LoginService, SettingsReader } from '../services/settings.ts';
 import type { Stream } from '../streams/stream.ts';
 import type { AddressCounts } from './address-counts.ts';
 import type { DocumentStore } from './documents.ts';
@@ -32,6 +32,8 @@ export type DdpContext = {
 	reporter: PresenceReporter;
 	membership: Membership;
 	settings: SettingsReader;
+	/** How people can log in besides a password, without anything secret. */
+	loginServices: () => Promise<LoginService[]>;
 	clock: Clock;
 	log: Log;
 	limits: DdpLimits;

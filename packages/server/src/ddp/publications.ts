@@ -1,24 +1,39 @@
-import type { Session } from './context.ts';
+import type { DdpContext } from './context.ts';
+
+/** A document of a real collection. */
+export type PublishedDocument = { collection: string; id: string; fields: Record<string, unknown> };
+
+/** The documents of a publication, in the order in which they are sent. */
+export type Publication = (context: DdpContext) => Promise<PublishedDocument[]>;
+
+/** How people can log in besides a password. @see realtime contract 4.15.1 */
+const loginServiceConfiguration: Publication = async ({ loginServices }) =>
+	(await loginServices()).map(({ _id, ...fields }) => ({
+		collection: 'meteor_accounts_loginServiceConfiguration',
+		id: _id,
+		fields,
+	}));
+
+/** Names whose answer is `ready` without documents. */
+const empty = [
+	// There is no bundle of Meteor's to announce. @see realtime contract 4.15.2
+	'meteor_autoupdate_clientVersions',
+	// Old clients still ask for these and wait. @see realtime contract 4.15.4
+	'activeUsers',
+	'userData',
+	'roles',
+	'adminRooms',
+	'subscription',
+	'room',
+	'livechat:agents',
+];
 
 /**
- * Publishes the documents of a publication: by `session.documents.put(…, subId)`. Returns once the first ones are out.
- */
-export type Publication = (session: Session, subId: string) => void;
-
-const nothing: Publication = () => undefined;
-
-/** Names that old clients still ask for and wait for: `ready`, no documents. @see realtime contract 4.15.4 */
-const legacyNames = ['activeUsers', 'userData', 'roles', 'adminRooms', 'subscription', 'room', 'livechat:agents'];
-
-/**
- * The classic publications. There are no external login services and no bundle of Meteor's to announce: both answer
- * `ready` without documents.
+ * The classic publications by their names.
  *
  * @see realtime contract 4.15
  */
-export const publications: ReadonlyMap<string, Publication> = new Map(
-	['meteor.loginServiceConfiguration', 'meteor_autoupdate_clientVersions', ...legacyNames].map((name) => [
-		name,
-		nothing,
-	]),
-);
+export const publications: ReadonlyMap<string, Publication> = new Map([
+	['meteor.loginServiceConfiguration', loginServiceConfiguration],
+	...empty.map((name): [string, Publication] => [name, async () => []]),
+]);

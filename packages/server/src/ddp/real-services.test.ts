@@ -109,6 +109,40 @@ test('who somebody is', async (t) => {
 	});
 });
 
+test('login services: added for each, without a secret, then ready; removed with the sub; without a login', async (t) => {
+	const it = await runningWorkspace(t);
+	const collection = 'meteor_accounts_loginServiceConfiguration';
+	const socket = await it.connect();
+	assert.equal(await socket.sub('none', 'meteor.loginServiceConfiguration'), 'ready');
+	assert.equal(
+		socket.frames.some(({ msg }) => msg === 'added'),
+		false,
+	);
+	await it.db.collection<{ _id: string; service: string; [field: string]: unknown }>(collection).insertMany([
+		{ _id: 'b', service: 'github', clientId: 'id', secret: 'hush', loginStyle: 'popup' },
+		{ _id: 'a', service: 'dolphin', clientId: 'key', custom: true, serverURL: 'https://sea', clientSecret: 'hush' },
+	]);
+	const from = socket.frames.length;
+	assert.equal(await socket.sub('s', 'meteor.loginServiceConfiguration'), 'ready');
+	assert.deepEqual(socket.frames.slice(from), [
+		{
+			msg: 'added',
+			collection,
+			id: 'a',
+			fields: { service: 'dolphin', clientId: 'key', custom: true, serverURL: 'https://sea' },
+		},
+		{ msg: 'added', collection, id: 'b', fields: { service: 'github', clientId: 'id', loginStyle: 'popup' } },
+		{ msg: 'ready', subs: ['s'] },
+	]);
+	assert.ok(!socket.texts.join('').includes('hush'));
+	await socket.unsub('s');
+	const removed = socket.frames.filter(({ msg }) => msg === 'removed');
+	assert.deepEqual(
+		removed.map(({ id }) => id),
+		['a', 'b'],
+	);
+});
+
 test('what somebody may read', async (t) => {
 	const it = await runningWorkspace(t);
 	const [ana, ben] = [await it.user('ana'), await it.user('ben')];

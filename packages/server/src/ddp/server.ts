@@ -27,6 +27,7 @@ export type DdpServerDeps = {
 	presence: PresenceApi;
 	membership: Membership;
 	settings: SettingsReader;
+	loginServices: DdpContext['loginServices'];
 	reporter: PresenceReporter;
 	clock: Clock;
 	log: Log;
@@ -124,7 +125,7 @@ export function ddpServer(deps: DdpServerDeps) {
 export type DdpServer = ReturnType<typeof ddpServer>;
 
 function makeContext(deps: DdpServerDeps, limits: DdpLimits): DdpContext {
-	const { bus, accounts, presence, membership, settings, reporter, clock, log } = deps;
+	const { bus, accounts, presence, membership, settings, loginServices, reporter, clock, log } = deps;
 	return {
 		bus,
 		accounts,
@@ -133,6 +134,7 @@ function makeContext(deps: DdpServerDeps, limits: DdpLimits): DdpContext {
 		reporter,
 		membership,
 		settings,
+		loginServices,
 		clock,
 		log,
 		limits,

@@ -54,7 +54,9 @@ async function open(context: DdpContext, session: Session, { id, name, params }:
 	const publish = publications.get(name);
 	if (publish === undefined) throw notFound(name);
 	session.subs.set(id, sub);
-	publish(session, id);
+	const documents = await publish(context);
+	if (isOver(session, sub)) return;
+	for (const document of documents) session.documents.put(document.collection, document.id, document.fields, id);
 	sub.state = 'active';
 	session.send(ready(id), 'own');
 }

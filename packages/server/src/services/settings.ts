@@ -4,6 +4,7 @@ import type { Setting } from '@rookery/protocol/records.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { LoginServiceRepository } from '../repositories/login-services.ts';
 import type { SettingRepository } from '../repositories/settings.ts';
+import { visibleLoginService } from './login-services.ts';
 import { recordTable, type RecordTable } from './record-table.ts';
 
 /**
@@ -42,9 +43,6 @@ type Deps = {
 
 /** Answers of a sync repeat what changed shortly before the date asked for: commits may be late, clocks differ. */
 const syncOverlapMs = 10_000;
-
-/** Fields of a login service that are nobody's business, whatever a provider calls them. */
-const secretField = /secret|private|password|^key$/i;
 
 /**
  * Loads the settings into memory and keeps them current. For every process.
@@ -92,10 +90,7 @@ export async function settingsService(
 		},
 
 		async loginServices() {
-			return (await loginServices.all()).map((service) => {
-				const visible = Object.entries(service).filter(([field]) => !secretField.test(field));
-				return Object.assign({ _id: service._id, service: service.service }, Object.fromEntries(visible));
-			});
+			return (await loginServices.all()).map(visibleLoginService);
 		},
 
 		stop: () => table.stop(),

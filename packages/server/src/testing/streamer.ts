@@ -103,6 +103,7 @@ export async function streamerRig(t: TestContext, options: RigOptions = {}): Pro
 		} as Partial<PresenceApi> as PresenceApi,
 		membership: membershipService({ reads: options.reads ?? noReads, authorization, settings, clock, log }),
 		settings,
+		loginServices: async () => [],
 		reporter: {
 			connected: (...args) => void reports.push(['connected', ...args]),
 			status: (...args) => void reports.push(['status', ...args]),
