@@ -26,6 +26,8 @@ export class HistoryLostError extends Error {
 
 /** Codes that say that going on from this token is impossible for good. */
 const lostCodes: ReadonlySet<unknown> = new Set([
+	9, // FailedToParse: the token is damaged
+	15, // Overflow: likewise
 	136, // CappedPositionLost
 	260, // InvalidResumeToken
 	280, // ChangeStreamFatalError
@@ -101,6 +103,8 @@ async function* readStream(db: Db, options: WatchOptions, withImages: boolean): 
 			}
 			const change = await readChange(event, readBack);
 			if (token !== null) yield { change: change === null ? null : { ...change, token }, token };
+			// The server has ended the cursor: a new one begins behind this event.
+			if (event.operationType === 'invalidate') return;
 		}
 	} finally {
 		signal.removeEventListener('abort', close);
