@@ -4,9 +4,11 @@ import { natsBus } from '../bus/nats.ts';
 import { systemClock } from '../platform/clock.ts';
 import { answerHealth, isOwnRequest, type ReadinessChecks } from '../platform/health.ts';
 import { createMetrics, type Metrics } from '../platform/metrics.ts';
+import { retry } from '../platform/retry.ts';
 import type { ProcessContext, Running } from '../processes.ts';
 import { connectDatabase, type Database } from '../repositories/database.ts';
 import { databaseHealth } from '../repositories/database-health.ts';
+import { isTransient } from '../repositories/transient.ts';
 import { prepareDatabase } from '../services/prepare-database.ts';
 import type { Session } from './run.ts';
 import { ownVersion } from './version.ts';
@@ -45,7 +47,9 @@ export async function openContext(options: Options): Promise<Opened> {
 	await options.onMetrics?.({ metrics, checks });
 
 	const database = await openDatabase(options, checks);
-	const { workspaceId, newAdminId } = await prepareDatabase({ database, config, log, rootUrl, clock: systemClock });
+	const { workspaceId, newAdminId } = await whenDatabaseAnswers(options, () =>
+		prepareDatabase({ database, config, log, rootUrl, clock: systemClock }),
+	);
 	shutdown.signal.throwIfAborted();
 	const bus = openBus(options, config.namespace ?? workspaceId, version);
 	shutdown.add('bus', () => bus.close());
@@ -81,6 +85,16 @@ export async function openContext(options: Options): Promise<Opened> {
 			});
 		},
 	};
+}
+
+/** Does what may be repeated until the database is there for all of it: it may go away in between. */
+export function whenDatabaseAnswers<T>({ log, shutdown }: Session, work: () => Promise<T>): Promise<T> {
+	return retry(work, {
+		signal: shutdown.signal,
+		mayRetry: isTransient,
+		onRetry: (error, attempt, waitMs) =>
+			log.warn({ event: 'mongodb.retry', err: error, attempt, waitMs }, 'MongoDB went away, trying again'),
+	});
 }
 
 async function openDatabase({ log, shutdown, name, mongoUrl }: Options, checks: ReadinessChecks): Promise<Database> {

@@ -1,7 +1,10 @@
-import { startProcesses, processNames, type ProcessName } from '../processes.ts';
+import { busClient } from '../bus/bus.ts';
 import { serveHealth } from '../platform/health.ts';
+import { retry } from '../platform/retry.ts';
 import { StartProblem } from '../platform/start-problem.ts';
-import { openContext, type Opened } from './open-context.ts';
+import { processNames, startProcesses, type ProcessContext, type ProcessName } from '../processes.ts';
+import type { CoreApi } from '../services/contracts.ts';
+import { openContext, whenDatabaseAnswers, type Opened } from './open-context.ts';
 import { portProblem, runUntilStopped, type Session } from './run.ts';
 import { checkedMongoUrl, checkedTransporter } from './servers.ts';
 import { rootUrlOf } from './up.ts';
@@ -44,12 +47,13 @@ export function start(processName: string): Promise<void> {
 		const host = config.bindIp ?? '0.0.0.0';
 		const context = { ...opened.context, config: { ...config, bindIp: host } };
 		try {
-			const running = await startProcesses([name], context);
+			const running = await whenDatabaseAnswers(session, () => startProcesses([name], context));
 			opened.watch(running);
 			shutdown.signal.throwIfAborted();
 			const address =
 				running.port === null ? null : `http://${host.includes(':') ? `[${host}]` : host}:${running.port}`;
 			log.info({ event: 'ready', process: name, address }, address === null ? 'ready' : `ready at ${address}`);
+			if (name !== 'core') welcomeAdmin(session, opened.context);
 		} catch (error) {
 			throw portProblem(error, { variable: 'PORT', port: config.port, host });
 		}
@@ -63,6 +67,15 @@ function missingVariables(mongoUrl: string | null, transporter: string | null): 
 		'    MONGO_URL=mongodb://mongo/rocketchat?replicaSet=rs01 TRANSPORTER=nats://nats:4222 rookery start core\n' +
 		'All of them at once, with nothing set: rookery up'
 	);
+}
+
+/** The administrator this start made joins the default rooms as everybody does: a core does that, once one is there. */
+function welcomeAdmin({ log, shutdown }: Session, { bus, newAdminId }: ProcessContext): void {
+	if (newAdminId === null) return;
+	const core = busClient<CoreApi>(bus, 'core', { joinDefaultRooms: { deadlineMs: 15_000 } });
+	retry(() => core.joinDefaultRooms(newAdminId, true), { signal: shutdown.signal }).catch((error: unknown) => {
+		if (!shutdown.signal.aborted) log.error({ event: 'join-default-rooms', uid: newAdminId, err: error }, 'not joined');
+	});
 }
 
 /** Answers from the first moment on: a process that waits for its database is alive and not ready. */

@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { processNames, startProcesses } from '../processes.ts';
 import type { Config } from '../platform/config.ts';
 import { freePort } from '../platform/embedded/free-port.ts';
-import { openContext } from './open-context.ts';
+import { openContext, whenDatabaseAnswers } from './open-context.ts';
 import { portProblem, runUntilStopped } from './run.ts';
 import { checkedTransporter, mongoFor } from './servers.ts';
 
@@ -22,7 +22,7 @@ export function up(): Promise<void> {
 			hasPublicHealth: true,
 		});
 		try {
-			const running = await startProcesses(processNames, opened.context);
+			const running = await whenDatabaseAnswers(session, () => startProcesses(processNames, opened.context));
 			opened.watch(running);
 		} catch (error) {
 			throw portProblem(error, { variable: 'PORT', port: config.port, host: hostOf(config) });
