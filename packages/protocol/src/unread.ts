@@ -88,15 +88,25 @@ export function effectiveSubscription(
 	settings: UnreadSettings = {},
 ): ShownSubscription {
 	const { rk: _, ...shown } = subscription;
-	const { n, u, g, mentions, unreadMentions, alertingMentions } = unseen(subscription, room);
-	const isAlerting = n > 0 || alertingMentions > 0;
-	shown.alert = subscription.alert || isAlerting;
-	shown.open = subscription.open || isAlerting;
-	shown.unread = (subscription.unread ?? 0) + u + unreadMentions;
-	shown.userMentions = (subscription.userMentions ?? 0) + mentions;
-	shown.groupMentions = (subscription.groupMentions ?? 0) + g;
+	Object.assign(shown, shownCounters(subscription, room));
 	shown._updatedAt = latest(subscription._updatedAt, room?.lm, settings.settingsUpdatedAt);
 	return shown;
+}
+
+/** What of `effectiveSubscription` the posts of a room move, alone. */
+export function shownCounters(
+	subscription: Subscription,
+	room: Pick<Room, 'rk'> | null,
+): Pick<ShownSubscription, 'alert' | 'open' | 'unread' | 'userMentions' | 'groupMentions'> {
+	const { n, u, g, mentions, unreadMentions, alertingMentions } = unseen(subscription, room);
+	const isAlerting = n > 0 || alertingMentions > 0;
+	return {
+		alert: subscription.alert || isAlerting,
+		open: subscription.open || isAlerting,
+		unread: (subscription.unread ?? 0) + u + unreadMentions,
+		userMentions: (subscription.userMentions ?? 0) + mentions,
+		groupMentions: (subscription.groupMentions ?? 0) + g,
+	};
 }
 
 /** Bases that a read, a join or a re-add writes: nothing up to this version of the room is unread. */
@@ -190,9 +200,9 @@ export function foldSubscription(subscription: Subscription, openFrom: number): 
 }
 
 /** What the room's posts add to the stored values. */
-function unseen({ rk: own = {}, ...subscription }: Subscription, room: Pick<Room, 'rk'> | null) {
+function unseen({ rk: own = {} }: Pick<Subscription, 'rk'>, room: Pick<Room, 'rk'> | null) {
 	const base = { s: own.s ?? 0, u: own.u ?? 0, g: own.g ?? 0 };
-	const h = alertBase({ rk: own, ...subscription });
+	const h = alertBase({ rk: own });
 	const { s = 0, n = 0, u = 0, g = 0 } = room?.rk ?? {};
 	const total = { n: n - h.n, u: u - base.u, g: g - base.g, mentions: 0, unreadMentions: 0, alertingMentions: 0 };
 	for (const entry of own.x ?? []) {

@@ -68,6 +68,12 @@ export function fanoutTable() {
 			return keys.get(key)?.has(receiver) === true;
 		},
 
+		/** Who listens to a key now: for many questions about one key. */
+		listenersOf(key: string): (receiver: Receiver) => boolean {
+			const listeners = keys.get(key);
+			return (receiver) => listeners?.has(receiver) === true;
+		},
+
 		/**
 		 * Sends one frame to every session that listens to a key. The same frame object for all: encoded once.
 		 *

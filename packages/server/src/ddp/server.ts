@@ -65,11 +65,12 @@ export function ddpServer(deps: DdpServerDeps) {
 			const frame = eventFrame(stream, event, ...args);
 			for (const key of keys) context.fanout.deliver(key, () => frame, 'event');
 		},
-		isOpen: (uid, rid) => {
-			for (const session of context.byUser.get(uid) ?? []) {
-				if (context.fanout.listens(`room-messages/${rid}`, session)) return true;
-			}
-			return false;
+		openIn: (rid) => {
+			const isListener = context.fanout.listenersOf(`room-messages/${rid}`);
+			return (uid) => {
+				for (const session of context.byUser.get(uid) ?? []) if (isListener(session)) return true;
+				return false;
+			};
 		},
 		restart: (uids) => {
 			for (const uid of uids) {

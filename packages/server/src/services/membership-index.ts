@@ -19,8 +19,8 @@ export type MembershipSink = {
 	isHeard(key: string): boolean;
 	/** Sends one event, `args` in pieces of EJSON, to the sessions that listen to these keys. */
 	emit(keys: string[], stream: StreamName, event: string, ...args: (string | Uint8Array)[]): void;
-	/** Whether a session of this user has the room open: listens to its messages. */
-	isOpen(uid: UserId, rid: RoomId): boolean;
+	/** Whether a session of a user has this room open: listens to its messages. */
+	openIn(rid: RoomId): (uid: UserId) => boolean;
 	/** Frames of these users cannot be made: their sockets are asked to come again, so that nobody goes on behind. */
 	restart(uids: UserId[]): void;
 };
@@ -28,6 +28,8 @@ export type MembershipSink = {
 /** A local user whose memberships are followed. */
 export type FollowedUser = {
 	uid: UserId;
+	/** Keys of the fan-out, made once: each post looks for them. */
+	keys: Record<OwnEvent, string>;
 	holders: number;
 	ready: Promise<void>;
 	lease: Hold;
@@ -57,9 +59,17 @@ export type FollowedRoom = {
 	untold: { record: PublishedRoom | null; before: RoomFacts | null; uids: Set<UserId> } | null;
 };
 
-/** Key of the fan-out of an event of a user. */
-export function userKey(uid: UserId, event: string): string {
-	return `notify-user/${uid}/${event}`;
+/** Events of `notify-user` that are made from memberships. */
+export type OwnEvent = 'rooms-changed' | 'subscriptions-changed' | 'notification';
+
+/** Keys of the fan-out of a user's events. */
+export function ownKeys(uid: UserId): Record<OwnEvent, string> {
+	const keyOf = (event: OwnEvent) => `notify-user/${uid}/${event}`;
+	return {
+		'rooms-changed': keyOf('rooms-changed'),
+		'subscriptions-changed': keyOf('subscriptions-changed'),
+		notification: keyOf('notification'),
+	};
 }
 
 const maxRemembered = 64;
@@ -107,6 +117,8 @@ export function membershipIndex(hear: (key: EventKey) => Hold) {
 	return {
 		users,
 		rooms,
+		/** Key of the fan-out of a followed user's event, or null when nobody follows him. */
+		keyOf: (uid: UserId, event: OwnEvent): string | null => users.get(uid)?.keys[event] ?? null,
 		enter(user: FollowedUser, rid: RoomId): FollowedRoom {
 			const room = rooms.get(rid) ?? open(rid);
 			user.rooms.add(rid);

@@ -11,11 +11,11 @@ import { localRecords, retried, type LocalRecords } from './local-records.ts';
 import {
 	membershipIndex,
 	remember,
-	userKey,
 	type FollowedUser,
 	type Hold,
 	type MembershipIndex,
 	type MembershipSink,
+	type OwnEvent,
 } from './membership-index.ts';
 import { membershipLoader } from './membership-loader.ts';
 import { myMessages, type MyMessages } from './my-messages.ts';
@@ -118,8 +118,14 @@ export function membershipService({ reads, authorization, settings, clock, log }
 		});
 	}
 
-	function toUser(uid: UserId, event: string, ...args: (string | Uint8Array)[]): void {
-		sink.emit([userKey(uid, event)], 'notify-user', `${uid}/${event}`, ...args);
+	function isHeard(uid: UserId, event: OwnEvent): boolean {
+		const key = index.keyOf(uid, event);
+		return key !== null && sink.isHeard(key);
+	}
+
+	function toUser(uid: UserId, event: OwnEvent, ...args: (string | Uint8Array)[]): void {
+		const key = index.keyOf(uid, event);
+		if (key !== null) sink.emit([key], 'notify-user', `${uid}/${event}`, ...args);
 	}
 
 	function onSubscription(action: ClientAction, record: Subscription, fields: string[] | null): void {
@@ -138,7 +144,7 @@ export function membershipService({ reads, authorization, settings, clock, log }
 		const before = cache.get(user.uid, rid);
 		cache.set(record);
 		if (!user.rooms.has(rid)) return inBackground(user.uid, began(user, record));
-		if (sink.isHeard(userKey(user.uid, 'subscriptions-changed'))) changed(user, record, before, fields);
+		if (isHeard(user.uid, 'subscriptions-changed')) changed(user, record, before, fields);
 	}
 
 	function ended(user: FollowedUser, { _id, rid, t, u }: Subscription): void {
@@ -181,9 +187,7 @@ export function membershipService({ reads, authorization, settings, clock, log }
 		if (state === undefined) return;
 		remember(state.authors, post._id, post.u._id);
 		if (post.t !== undefined && post.t !== 'e2e') return;
-		const listening = [...state.members].filter(
-			(uid) => uid !== post.u._id && sink.isHeard(userKey(uid, 'notification')),
-		);
+		const listening = [...state.members].filter((uid) => uid !== post.u._id && isHeard(uid, 'notification'));
 		if (listening.length === 0) return;
 		const rules = {
 			defaultPreference: settings.text('Accounts_Default_User_Preferences_desktopNotifications', 'all'),

@@ -5,7 +5,7 @@ import { publishedRoom, publishedRoomFields, type PublishedRoom } from '@rookery
 import { ownEntry } from '@rookery/protocol/unread.ts';
 import type { RoomFacts } from '../repositories/streamer-reads.ts';
 import type { LocalRecords } from './local-records.ts';
-import { remember, userKey, type FollowedRoom, type MembershipIndex, type MembershipSink } from './membership-index.ts';
+import { remember, type FollowedRoom, type MembershipIndex, type MembershipSink } from './membership-index.ts';
 import { isRecounted, viewOf, withOwnPosts, type SubscriptionCache } from './subscription-view.ts';
 
 type Deps = {
@@ -56,8 +56,9 @@ export function roomFrames({ sink, index, cache, records, quietMs }: Deps) {
 		const isQuiet = state.quiet !== null;
 		const now: UserId[] = [];
 		const later: UserId[] = [];
+		const isOpen = isQuiet ? sink.openIn(state.rid) : null;
 		for (const uid of state.members) {
-			if (!isQuiet || sink.isOpen(uid, state.rid)) now.push(uid);
+			if (isOpen === null || isOpen(uid)) now.push(uid);
 			else later.push(uid);
 		}
 		if (record !== null) tellRoom(now, stringifyEjson([action, record]));
@@ -89,19 +90,23 @@ export function roomFrames({ sink, index, cache, records, quietMs }: Deps) {
 	function tellRoom(uids: Iterable<UserId>, args: string): void {
 		const bytes = Buffer.from(args);
 		for (const uid of uids) {
-			const key = userKey(uid, 'rooms-changed');
-			if (sink.isHeard(key)) sink.emit([key], 'notify-user', `${uid}/rooms-changed`, bytes);
+			const key = index.keyOf(uid, 'rooms-changed');
+			if (key !== null && sink.isHeard(key)) sink.emit([key], 'notify-user', `${uid}/rooms-changed`, bytes);
 		}
 	}
 
 	/** Tells the members whose subscription looks different after a change of the room. */
 	function recount(state: FollowedRoom, uids: UserId[], before: RoomFacts | null): void {
-		const listening = uids.filter((uid) => sink.isHeard(userKey(uid, 'subscriptions-changed')));
+		const listening = uids.filter((uid) => {
+			const key = index.keyOf(uid, 'subscriptions-changed');
+			return key !== null && sink.isHeard(key);
+		});
 		records.each(state, listening, (record) => {
 			const uid = record.u._id;
-			if (before !== null && !isRecounted(record, before, state.facts)) return;
+			const key = index.keyOf(uid, 'subscriptions-changed');
+			if (key === null || (before !== null && !isRecounted(record, before, state.facts))) return;
 			const args = stringifyEjson(['updated', viewOf(record, state.facts)]);
-			sink.emit([userKey(uid, 'subscriptions-changed')], 'notify-user', `${uid}/subscriptions-changed`, args);
+			sink.emit([key], 'notify-user', `${uid}/subscriptions-changed`, args);
 		});
 	}
 

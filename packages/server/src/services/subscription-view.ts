@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { stringifyEjson } from '@rookery/protocol/ejson.ts';
 import type { CountedApart, RoomId, Subscription, UserId } from '@rookery/protocol/records.ts';
 import { publishedSubscription } from '@rookery/protocol/subscription-view.ts';
-import { countApart, effectiveSubscription, type ShownSubscription } from '@rookery/protocol/unread.ts';
+import { countApart, effectiveSubscription, shownCounters, type ShownSubscription } from '@rookery/protocol/unread.ts';
 import type { RoomFacts } from '../repositories/streamer-reads.ts';
 
 /** Memory for subscription records, in bytes; the least recently used go first. */
@@ -43,7 +43,7 @@ export function looksDifferent(one: ShownSubscription, other: ShownSubscription)
 
 /** Whether one record looks different beside two versions of its room. */
 export function isRecounted(record: Subscription, before: RoomFacts | null, after: RoomFacts | null): boolean {
-	const [one, other] = [effectiveSubscription(record, before), effectiveSubscription(record, after)];
+	const [one, other] = [shownCounters(record, before), shownCounters(record, after)];
 	return (
 		one.alert !== other.alert ||
 		one.open !== other.open ||
