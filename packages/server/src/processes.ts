@@ -1,3 +1,4 @@
+import { ClientError } from '@rookery/protocol/errors.ts';
 import { randomId } from '@rookery/protocol/ids.ts';
 import { busClient, handlersOf, type Bus } from './bus/bus.ts';
 import { ddpServer } from './ddp/server.ts';
@@ -7,6 +8,7 @@ import { methodRunner } from './methods/run.ts';
 import type { Clock } from './platform/clock.ts';
 import type { Config } from './platform/config.ts';
 import type { Log } from './platform/log.ts';
+import type { Tally } from './platform/tally.ts';
 import type { Database } from './repositories/database.ts';
 import { laterMigrations, migrate } from './repositories/migrations/run.ts';
 import { hubStateRepository } from './repositories/hub-state.ts';
@@ -56,6 +58,7 @@ export type ProcessContext = {
 	/** bcrypt cost of new passwords; 12 unless a test says otherwise. */
 	passwordCost?: number;
 	/** Told for metrics. */
+	tally?: Tally;
 	onAnswer?(route: string, status: number): void;
 	onSocketClosed?(code: number): void;
 };
@@ -111,10 +114,11 @@ const presenceOf = (bus: Bus): PresenceApi => busClient<PresenceApi>(bus, 'prese
 /** The table: which services run in which process, and how each is put together. Nothing else wires anything. */
 const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
 	async accounts(shared) {
-		const { bus, settings, clock, log, passwordCost, repositories } = shared;
+		const { bus, settings, clock, log, passwordCost, repositories, tally } = shared;
 		const cost = passwordCost === undefined ? {} : { passwordCost };
 		const api = accountsService({ ...repositories, settings, core: coreOf(bus), bus, clock, log, ...cost });
-		return { stop: await bus.serve('accounts', handlersOf(api)) };
+		const login = tally === undefined ? api.login : tallied(api.login, tally);
+		return { stop: await bus.serve('accounts', handlersOf({ ...api, login })) };
 	},
 
 	async authorization(shared) {
@@ -149,7 +153,7 @@ const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
 	},
 
 	async core(shared) {
-		const { bus, clock, log, config, newAdminId, repositories } = shared;
+		const { bus, clock, log, config, newAdminId, repositories, tally } = shared;
 		const services = await coreServices(shared);
 		if (newAdminId !== null) await services.rooms.joinDefaultRooms(newAdminId, true);
 		const { joinDefaultRooms } = services.rooms;
@@ -162,7 +166,10 @@ const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
 		const end = await bus.serve('core', handlersOf(api));
 		const stopMigrating = migrateLater(shared);
 		return {
-			rest: { run: routeRunner({ services, clock, log }), settings: services.settings },
+			rest: {
+				run: routeRunner({ services, clock, log, ...(tally === undefined ? {} : { tally }) }),
+				settings: services.settings,
+			},
 			async stop() {
 				await end();
 				await stopMigrating();
@@ -231,6 +238,22 @@ const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
 		};
 	},
 };
+
+/** Counts logins by their outcome. */
+function tallied(login: AccountsApi['login'], tally: Tally): AccountsApi['login'] {
+	return async (...args) => {
+		try {
+			const result = await login(...args);
+			tally('login', 'ok');
+			return result;
+		} catch (error) {
+			const code = error instanceof ClientError ? String(error.code) : 'failed';
+			tally('login', code);
+			if (code === 'too-many-requests') tally('limited', 'login');
+			throw error;
+		}
+	};
+}
 
 /** Does in the background what a start need not wait for. @returns Ends it and waits. */
 function migrateLater({ database, config, log }: Shared): () => Promise<void> {

@@ -56,6 +56,11 @@ export async function openContext(options: Options): Promise<Opened> {
 	watchBus(bus, metrics, checks);
 	metrics.readFrom(() => ({ events_published_total: bus.counters.published }));
 
+	const counters = {
+		login: (result: string) => metrics.login.inc({ result }),
+		denied: (kind: string) => metrics.authzDenied.inc({ class: kind }),
+		limited: (scope: string) => metrics.rateLimited.inc({ scope }),
+	};
 	const context: ProcessContext = {
 		config,
 		log,
@@ -70,6 +75,7 @@ export async function openContext(options: Options): Promise<Opened> {
 			? [(request, response) => isOwnRequest(request) && answerHealth(request, response, { metrics, checks })]
 			: [],
 		onAnswer: (route, status) => metrics.httpRequests.inc({ route, code: String(status) }),
+		tally: (what, label) => counters[what](label),
 		onSocketClosed: (code) => metrics.socketClosed.inc({ reason: String(code) }),
 	};
 	return {

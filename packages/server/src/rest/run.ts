@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { ClientError, httpStatusOf } from '@rookery/protocol/errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
+import type { Tally } from '../platform/tally.ts';
 import { rateLimiter, type RateWindow } from '../platform/rate-limit.ts';
 import type { Actor, Connection } from '../services/contracts.ts';
 import type { CoreServices } from '../services/core.ts';
@@ -21,7 +22,7 @@ export type RestRequest = {
 
 export type RestResponse = { status: number; headers: Record<string, string>; body: unknown };
 
-type Deps = { services: CoreServices; clock: Clock; log: Log };
+type Deps = { services: CoreServices; clock: Clock; log: Log; tally?: Tally };
 
 const notLoggedIn = {
 	success: false,
@@ -36,14 +37,17 @@ const notLoggedIn = {
  * @returns A function that never rejects: every failure is an answer in the contract's form.
  * @see REST contract, 3, 4 and 7
  */
-export function routeRunner({ services, clock, log }: Deps) {
+export function routeRunner({ services, clock, log, tally }: Deps) {
 	const limiter = rateLimiter(clock);
 
 	return async function run(route: Route, request: RestRequest): Promise<RestResponse> {
 		const headers: Record<string, string> = {};
 		try {
 			const actor = await authenticate(route, request, services);
-			if (route.auth === 'user' && actor === null) return { status: 401, headers, body: notLoggedIn };
+			if (route.auth === 'user' && actor === null) {
+				tally?.('denied', 'not-logged-in');
+				return { status: 401, headers, body: notLoggedIn };
+			}
 			const connection = connectionOf(request, actor);
 			await limit(route, request, actor, headers);
 			const query = route.query === null ? {} : parseParams(route.query, request.query);
@@ -63,6 +67,7 @@ export function routeRunner({ services, clock, log }: Deps) {
 	async function requirePermissions(route: Route, actor: Actor | null): Promise<void> {
 		if (route.permissions.length === 0) return;
 		if (await services.authorization.hasAll(actor?.uid ?? null, route.permissions)) return;
+		tally?.('denied', 'permission');
 		throw new ClientError('error-unauthorized', 'User does not have the permissions required for this action');
 	}
 
@@ -76,6 +81,7 @@ export function routeRunner({ services, clock, log }: Deps) {
 		if (verdict.allowed) return;
 		const exempt = ['api-bypass-rate-limit', ...(route.rateExempt === undefined ? [] : [route.rateExempt])];
 		if (actor !== null && (await services.authorization.hasAny(actor.uid, exempt))) return;
+		tally?.('limited', 'route');
 		const seconds = Math.ceil(verdict.resetMs / 1000);
 		throw new ClientError(
 			'error-too-many-requests',
