@@ -48,7 +48,7 @@ const maxLagSeconds = 15;
 const finishMs = 3_000;
 
 /** A time of being the active hub. */
-type Term = { epoch: number; ending: AbortController; done: Promise<void>; provenAt: number };
+type Term = { ending: AbortController; done: Promise<void>; provenAt: number };
 
 /**
  * The stream hub: changes of the database become events. Of several hubs one is active, by a lease; it goes on where the
@@ -70,7 +70,7 @@ export function startHub(deps: HubDeps): Promise<Hub> {
 
 	function begin(epoch: number): void {
 		const ending = new AbortController();
-		const begun: Term = { epoch, ending, done: Promise.resolve(), provenAt: clock.monotonic() };
+		const begun: Term = { ending, done: Promise.resolve(), provenAt: clock.monotonic() };
 		term = begun;
 		log.info({ event: 'hub.active', epoch }, 'this hub is active');
 		begun.done = serve(begun).catch((error: unknown) => {
@@ -159,7 +159,6 @@ export function startHub(deps: HubDeps): Promise<Hub> {
 			const epoch = lease.epoch();
 			if (epoch === null) await end();
 			else if (term === null) begin(epoch);
-			else term.epoch = epoch;
 			const waitMs = epoch === null ? watchMs : renewMs;
 			await pause(waitMs, undefined, { signal: stopping.signal }).catch(() => undefined);
 		}
@@ -179,7 +178,7 @@ export function startHub(deps: HubDeps): Promise<Hub> {
 		return {
 			problem: isLate ? `${late} (${Math.round(lagSeconds)} s)` : null,
 			lagSeconds,
-			epoch: term?.epoch ?? 0,
+			epoch: term === null ? 0 : (lease.epoch() ?? 0),
 			isActive,
 			...counters,
 		};

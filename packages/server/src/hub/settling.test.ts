@@ -99,6 +99,17 @@ test('a post whose subscriptions did not follow is repaired; one that leaves the
 	assert.equal(calls.length, 1);
 });
 
+test('a post that is counted but not complete is followed on', async () => {
+	const { message, room, after, calls, watch } = scene();
+	message('m');
+	room({ i: ['m'], p: [{ m: 'm', s: 1 }] });
+	assert.deepEqual(watch.unsettled(), ['r']);
+	await after(3_000);
+	assert.deepEqual(calls, [['r', []]]);
+	room({ i: ['m'], p: [] });
+	assert.deepEqual(watch.unsettled(), []);
+});
+
 test('a repair that fails is tried again, later and later', async () => {
 	const { message, after, calls, state, watch } = scene({ isFailing: true });
 	message('m');

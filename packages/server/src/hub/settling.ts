@@ -82,10 +82,10 @@ export function settlingWatch({ core, clock, log }: Deps) {
 		const posts = after?.rk?.p ?? [];
 		if (posts.length === 0 && !rooms.has(rid)) return;
 		const room = roomOf(rid);
-		for (const id of after?.rk?.i ?? []) if (room.missing.has(id)) remove(rid, room.missing, id);
 		const present = new Set(posts.map(({ m }) => m));
+		for (const id of present) add(room.open, id);
 		for (const id of room.open.keys()) if (!present.has(id)) remove(rid, room.open, id);
-		for (const id of present) add(roomOf(rid).open, id);
+		for (const id of after?.rk?.i ?? []) if (room.missing.has(id)) remove(rid, room.missing, id);
 		if (room.missing.size + room.open.size === 0) rooms.delete(rid);
 	}
 
