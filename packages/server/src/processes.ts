@@ -1,6 +1,6 @@
 import { ClientError } from '@rookery/protocol/errors.ts';
 import { randomId } from '@rookery/protocol/ids.ts';
-import { busClient, handlersOf, type Bus } from './bus/bus.ts';
+import { handlersOf, type Bus } from './bus/bus.ts';
 import { ddpServer } from './ddp/server.ts';
 import { startHub } from './hub/hub.ts';
 import { methods } from './methods/methods.ts';
@@ -18,6 +18,7 @@ import { routes } from './rest/routes.ts';
 import { routeRunner } from './rest/run.ts';
 import { accountsService } from './services/accounts.ts';
 import { authorizationService } from './services/authorization.ts';
+import { accountsOf, authorizationOf, coreOf, presenceOf } from './services/clients.ts';
 import type { AccountsApi, AuthorizationApi, CoreApi, PresenceApi } from './services/contracts.ts';
 import type { CoreServices } from './services/core.ts';
 import { joinInitialUser } from './services/initial-user.ts';
@@ -28,6 +29,7 @@ import { permissionsService } from './services/permissions.ts';
 import { presenceReporter } from './services/presence-reporter.ts';
 import { presenceService } from './services/presence.ts';
 import { roomsService } from './services/rooms.ts';
+import { onLostEvents } from './services/lost-events.ts';
 import { loadSettings, settingsService, type SettingsReader } from './services/settings.ts';
 import { subscriptionsService } from './services/subscriptions.ts';
 import { usersService } from './services/users.ts';
@@ -79,37 +81,6 @@ type Part = {
 
 /** What every service of a process shares. */
 type Shared = ProcessContext & { repositories: Repositories; settings: SettingsReader };
-
-/** Client methods and logins may take longer than a plain call: longer than the database's write time-out. */
-const clientCall = { deadlineMs: 15_000 };
-
-const accountsOf = (bus: Bus): AccountsApi =>
-	busClient<AccountsApi>(bus, 'accounts', {
-		login: clientCall,
-		register: clientCall,
-		createUser: clientCall,
-		setPassword: clientCall,
-		authenticate: { idempotent: true },
-		credentialsOf: { idempotent: true },
-	});
-
-const authorizationOf = (bus: Bus): AuthorizationApi => {
-	const idempotent = { idempotent: true };
-	return busClient<AuthorizationApi>(bus, 'authorization', {
-		has: idempotent,
-		hasAny: idempotent,
-		hasAll: idempotent,
-		canAccessRoom: idempotent,
-		canReadRoom: idempotent,
-		readableRooms: idempotent,
-		usersWithAccess: idempotent,
-	});
-};
-
-const coreOf = (bus: Bus): CoreApi =>
-	busClient<CoreApi>(bus, 'core', { method: clientCall, joinDefaultRooms: clientCall });
-
-const presenceOf = (bus: Bus): PresenceApi => busClient<PresenceApi>(bus, 'presence');
 
 /** The table: which services run in which process, and how each is put together. Nothing else wires anything. */
 const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
@@ -174,6 +145,7 @@ const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
 				await end();
 				await stopMigrating();
 				await services.messages.stop();
+				services.settings.stop();
 			},
 		};
 	},
@@ -274,8 +246,10 @@ function migrateLater({ database, config, log }: Shared): () => Promise<void> {
 	};
 }
 
+type Stoppable = CoreServices & { messages: { stop(): Promise<void> }; settings: { stop(): void } };
+
 /** The services behind routes and methods. */
-async function coreServices(shared: Shared): Promise<CoreServices & { messages: { stop(): Promise<void> } }> {
+async function coreServices(shared: Shared): Promise<Stoppable> {
 	const { bus, clock, log, config, rootUrl, version, repositories } = shared;
 	const [accounts, authorization, presence] = [accountsOf(bus), authorizationOf(bus), presenceOf(bus)];
 	const base = { ...repositories, authorization, clock, log, ids: randomId, bus };
@@ -296,7 +270,7 @@ async function coreServices(shared: Shared): Promise<CoreServices & { messages: 
 		rootUrl,
 		tokenCreation,
 	});
-	const services: CoreServices & { messages: { stop(): Promise<void> } } = {
+	const services: Stoppable = {
 		accounts,
 		authorization,
 		presence,
@@ -335,6 +309,8 @@ export type Running = {
 export async function startProcesses(names: readonly ProcessName[], context: ProcessContext): Promise<Running> {
 	const repositories = repositoriesOf(context.database.db);
 	const settings = await loadSettings({ settings: repositories.settings, bus: context.bus });
+	let resyncs = 0;
+	const unlisten = await onLostEvents(context.bus, () => (resyncs += 1));
 	const parts: Part[] = [];
 	let http: PublicServer | null = null;
 	const stop = async () => {
@@ -345,6 +321,7 @@ export async function startProcesses(names: readonly ProcessName[], context: Pro
 		http?.detach();
 		await answered;
 		for (const part of others) await part.stop();
+		unlisten();
 		settings.stop();
 	};
 	try {
@@ -358,7 +335,11 @@ export async function startProcesses(names: readonly ProcessName[], context: Pro
 	return {
 		stop,
 		problem: () => parts.map((part) => part.problem?.() ?? null).find((problem) => problem !== null) ?? null,
-		numbers: () => Object.assign({}, ...parts.map((part) => part.numbers?.() ?? {})) as Record<string, number>,
+		numbers: () =>
+			Object.assign({ resync_total: resyncs }, ...parts.map((part) => part.numbers?.() ?? {})) as Record<
+				string,
+				number
+			>,
 		port,
 	};
 }
