@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { ClientError } from '@rookery/protocol/errors.ts';
 import { randomId } from '@rookery/protocol/ids.ts';
 import { handlersOf, type Bus } from './bus/bus.ts';
@@ -78,6 +79,9 @@ type Part = {
 	/** Takes the sockets of the public HTTP server. */
 	sockets?: ReturnType<typeof ddpServer>;
 };
+
+/** Longest time a start waits for the first change to come back, in ms. It goes on then: the hub says what is wrong. */
+const hubWaitMs = 10_000;
 
 /** What every service of a process shares. */
 type Shared = ProcessContext & { repositories: Repositories; settings: SettingsReader };
@@ -162,6 +166,8 @@ const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
 			instanceId: config.instanceId,
 			isEmbedded: isSingle,
 		});
+		// Whoever may post in this process may post as soon as it has started: what he posts has to be heard.
+		if (isSingle) await Promise.race([hub.hears, pause(hubWaitMs, undefined, { ref: false })]);
 		return {
 			stop: hub.stop,
 			problem: () => hub.status().problem,

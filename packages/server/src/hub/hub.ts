@@ -40,7 +40,12 @@ export type HubStatus = {
 	published: number;
 };
 
-export type Hub = { stop(): Promise<void>; status(): HubStatus };
+export type Hub = {
+	stop(): Promise<void>;
+	status(): HubStatus;
+	/** Resolves when a change written by this hub has come back for the first time: from then on changes are heard. */
+	hears: Promise<void>;
+};
 
 /** From this lag on the hub says that it is unhealthy. @see security contract REL-10 */
 const maxLagSeconds = 15;
@@ -65,6 +70,7 @@ export function startHub(deps: HubDeps): Promise<Hub> {
 	const counters: HubCounters = { published: 0, poison: 0 };
 	const settling = settlingWatch(deps);
 	const stopping = new AbortController();
+	const hearing = Promise.withResolvers<void>();
 	let term: Term | null = null;
 	let failure: string | null = null;
 
@@ -91,7 +97,10 @@ export function startHub(deps: HubDeps): Promise<Hub> {
 		const { signal } = own.ending;
 		const onRetry = (error: unknown): void => note(error, 'the state of the hub cannot be read');
 		const progress = await retry(() => state.loadProgress(), { signal, onRetry });
-		const onBeat = (beat: number): void => void (own.provenAt = lease.sentAt(beat) ?? own.provenAt);
+		const onBeat = (beat: number): void => {
+			own.provenAt = lease.sentAt(beat) ?? own.provenAt;
+			hearing.resolve();
+		};
 		const run = hubRun({ ...deps, lease, settling, counters, onBeat }, progress, signal);
 		settling.start();
 		settling.restore(progress?.unsettled ?? []);
@@ -187,6 +196,7 @@ export function startHub(deps: HubDeps): Promise<Hub> {
 	const taking = takePart();
 	return Promise.resolve({
 		status,
+		hears: hearing.promise,
 		async stop() {
 			stopping.abort();
 			await taking;
