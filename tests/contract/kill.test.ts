@@ -25,6 +25,8 @@ function lastingSocket(server: TestServer, session: Session) {
 			try {
 				const socket = await connect(server.socketUrl);
 				current = socket;
+				stopping.signal.addEventListener('abort', () => socket.close(), { once: true });
+				if (stopping.signal.aborted) socket.close();
 				await socket.login(session);
 				await socket.sub('stream-room-messages', 'GENERAL');
 				const history = await rest(server.url, 'GET', 'channels.history?roomId=GENERAL&count=100', { session });
@@ -41,7 +43,6 @@ function lastingSocket(server: TestServer, session: Session) {
 		socket: () => current,
 		async stop() {
 			stopping.abort();
-			current?.close();
 			await loop;
 		},
 	};

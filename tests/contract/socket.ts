@@ -28,11 +28,12 @@ export type Ddp = {
 export async function connect(socketUrl: string): Promise<Ddp> {
 	const socket = new WebSocket(socketUrl);
 	const frames: Frame[] = [];
-	const waiting = new Set<(frame: Frame) => void>();
+	const waiting = new Set<(frame: Frame | null) => void>();
 	let closeReason = '';
 	const closed = new Promise<{ code: number; reason: string }>((resolve) =>
 		socket.once('close', (code, reason) => {
 			closeReason = `${code} ${reason.toString()}`;
+			for (const tell of waiting) tell(null);
 			resolve({ code, reason: reason.toString() });
 		}),
 	);
@@ -48,20 +49,26 @@ export async function connect(socketUrl: string): Promise<Ddp> {
 		const present = frames.find(fits);
 		if (present !== undefined) return Promise.resolve(present);
 		return new Promise((resolve, reject) => {
-			const tell = (frame: Frame) => {
-				if (!fits(frame)) return;
+			const end = () => {
 				waiting.delete(tell);
 				clearTimeout(timer);
-				resolve(frame);
 			};
-			const timer = setTimeout(() => {
-				waiting.delete(tell);
+			const fail = () => {
+				end();
 				const tail = frames.slice(-8).map((frame) => JSON.stringify(frame).slice(0, 300));
 				reject(
 					new Error(`no such frame (${fits.toString()}; closed: ${closeReason}); last frames:\n${tail.join('\n')}`),
 				);
-			}, timeoutMs);
+			};
+			const tell = (frame: Frame | null) => {
+				if (frame === null) return fail();
+				if (!fits(frame)) return;
+				end();
+				resolve(frame);
+			};
+			const timer = setTimeout(fail, timeoutMs);
 			waiting.add(tell);
+			if (closeReason !== '') fail();
 		});
 	};
 	let counter = 0;
