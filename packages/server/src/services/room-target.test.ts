@@ -20,6 +20,17 @@ test('a target is opened by name, id, username and user id; a channel is joined 
 	}
 });
 
+test("a user's id stands for the user, whatever rooms and users others name after it", async (t) => {
+	const { service, givenUser } = await roomsHarness(t);
+	const [ana, eve] = [await givenUser('ana'), await givenUser('eve')];
+	await givenUser('bob');
+	const trap = await service.create(eve, { t: 'c', name: 'id-bob' });
+	await givenUser('id-bob');
+	assert.equal((await service.openTarget(ana, 'id-bob'))._id, directRoomId('id-ana', 'id-bob'));
+	assert.equal((await service.openTarget(ana, '#id-bob'))._id, trap._id);
+	assert.equal((await service.openTarget(ana, '@id-bob'))._id, directRoomId('id-ana', 'id-id-bob'));
+});
+
 test('a target that one may not see is not opened, and nothing is joined or made', async (t) => {
 	const { service, db, givenUser } = await roomsHarness(t);
 	const [ana, guest] = [await givenUser('ana'), await givenUser('gus', { roles: ['guest'] })];

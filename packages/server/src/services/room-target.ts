@@ -1,5 +1,6 @@
 import { ClientError } from '@rookery/protocol/errors.ts';
 import type { Room, RoomId } from '@rookery/protocol/records.ts';
+import type { UserRecord } from '../repositories/users.ts';
 import type { Actor } from './contracts.ts';
 import type { RoomDeps } from './room-deps.ts';
 import type { DirectRooms } from './room-direct.ts';
@@ -42,9 +43,11 @@ export function roomTargets(
 ): RoomTargets {
 	/** The direct room with a user of this name or id; null when there is no such user. */
 	async function directWith(actor: Actor, nameOrId: string): Promise<Room | null> {
-		const user = (await users.findByUsername(nameOrId)) ?? (await users.findById(nameOrId));
-		if (user?.username === undefined) return null;
-		return (await createDirect(actor, [user.username])).room;
+		return withUser(actor, (await users.findByUsername(nameOrId)) ?? (await users.findById(nameOrId)));
+	}
+
+	async function withUser(actor: Actor, user: UserRecord | null): Promise<Room | null> {
+		return user?.username === undefined ? null : (await createDirect(actor, [user.username])).room;
 	}
 
 	async function enter(actor: Actor, room: Room, joins: boolean): Promise<Room> {
@@ -61,12 +64,14 @@ export function roomTargets(
 				if (room === null) throw new ClientError('invalid-channel');
 				return room;
 			}
-			const room = await rooms.findByNameOrId(text.startsWith('#') ? text.slice(1) : text);
-			if (room !== null) return enter(actor, room, joins);
-			const user = text.startsWith('#') ? null : await users.findById(text);
-			const direct = user?.username === undefined ? null : await directWith(actor, user._id);
-			if (direct === null) throw new ClientError('invalid-channel');
-			return direct;
+			const name = text.startsWith('#') ? text.slice(1) : text;
+			const room = await rooms.findByNameOrId(name);
+			if (room?._id === name || (room !== null && name !== text)) return enter(actor, room, joins);
+			// Before the name of a room: anybody may give a room a user's id as its name.
+			const direct = name === text ? await withUser(actor, await users.findById(text)) : null;
+			if (direct !== null) return direct;
+			if (room === null) throw new ClientError('invalid-channel');
+			return enter(actor, room, joins);
 		},
 
 		async openDirect(actor, target) {
