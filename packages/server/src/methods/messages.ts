@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ClientError } from '@rookery/protocol/errors.ts';
 import { attachments, idText, newMessageFields, optional } from '@rookery/protocol/message-input.ts';
 import { freeForm } from '@rookery/protocol/free-form.ts';
+import type { Message } from '@rookery/protocol/records.ts';
 import type { Actor } from '../services/contracts.ts';
 import type { CoreServices } from '../services/core.ts';
 import { method } from './method.ts';
@@ -38,10 +39,11 @@ export const updateMessage = method('updateMessage', {
 			blocks: optional(z.array(freeForm).max(100)),
 		}),
 	]),
-	run: async ({ actor, params: [{ _id, rid: _rid, tmid, msg, content, customFields }], services }) => {
+	run: async ({ actor, params: [{ _id, rid, tmid, msg, content, customFields }], services }) => {
 		// Clients send the whole record back: only what they may edit counts, and its thread only when it differs.
-		const stored = await services.messages.find(actor, _id);
-		const moved = tmid === stored?.tmid ? undefined : tmid;
+		const stored = await findIn(services, actor, _id, rid);
+		if (stored === null) throw new ClientError('error-invalid-message', 'Invalid message', { method: 'updateMessage' });
+		const moved = tmid === stored.tmid ? undefined : tmid;
 		await services.messages.update(actor, _id, {
 			...(msg === undefined ? {} : { msg }),
 			...(moved === undefined ? {} : { tmid: moved }),
@@ -55,8 +57,12 @@ export const updateMessage = method('updateMessage', {
 /** `deleteMessage({_id})` */
 export const deleteMessage = method('deleteMessage', {
 	auth: 'user',
-	params: z.tuple([z.object({ _id: idText })]),
-	run: async ({ actor, params: [{ _id }], services }) => {
+	params: z.tuple([z.object({ _id: idText, rid: optional(idText) })]),
+	run: async ({ actor, params: [{ _id, rid }], services }) => {
+		if (rid !== undefined && (await findIn(services, actor, _id, rid)) === null) {
+			const details = { method: 'deleteMessage', action: 'Delete_message' };
+			throw new ClientError('error-action-not-allowed', 'Not allowed', details);
+		}
 		await services.messages.remove(actor, _id);
 		return undefined;
 	},
@@ -112,13 +118,9 @@ export const loadNextMessages = method('loadNextMessages', {
 export const loadSurroundingMessages = method('loadSurroundingMessages', {
 	auth: 'user',
 	params: z.tuple([z.object({ _id: idText, rid: optional(idText) }), count.optional()]),
-	run: async ({ actor, params: [{ _id }, limit], services }) => {
-		try {
-			return (await services.messages.surrounding(actor, _id, limit ?? 50)) ?? false;
-		} catch (error) {
-			if (error instanceof ClientError && error.code === 'error-not-allowed') return false;
-			throw error;
-		}
+	run: async ({ actor, params: [{ _id, rid }, limit], services }) => {
+		if ((await findIn(services, actor, _id, rid)) === null) return false;
+		return (await services.messages.surrounding(actor, _id, limit ?? 50)) ?? false;
 	},
 });
 
@@ -191,6 +193,22 @@ export const messagesGet = method('messages/get', {
 		return services.messages.history(actor, { rid, ...span, inclusive, count, unreads });
 	},
 });
+
+/** A message the caller may read, in the room he names beside it, if he does; else null. */
+async function findIn(
+	services: CoreServices,
+	actor: Actor,
+	id: string,
+	rid: string | undefined,
+): Promise<Message | null> {
+	try {
+		const message = await services.messages.find(actor, id);
+		return rid === undefined || message?.rid === rid ? message : null;
+	} catch (error) {
+		if (error instanceof ClientError && error.code === 'error-not-allowed') return null;
+		throw error;
+	}
+}
 
 function mayRead(services: CoreServices, actor: Actor | null, rid: string): Promise<boolean> {
 	return services.authorization.canReadRoom(rid, actor?.uid ?? null);

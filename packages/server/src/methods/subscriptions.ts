@@ -40,8 +40,9 @@ export const unreadMessages = method('unreadMessages', {
 	auth: 'user',
 	params: z.tuple([z.object({ _id: idText }).optional(), idText.optional()]),
 	run: async ({ actor, params: [first, rid], services }) => {
-		if (rid !== undefined) return services.subscriptions.markUnread(actor, { rid });
-		if (first !== undefined) return services.subscriptions.markUnread(actor, { messageId: first._id });
+		if (rid !== undefined && first === undefined) return services.subscriptions.markUnread(actor, { rid });
+		if (first !== undefined && rid === undefined)
+			return services.subscriptions.markUnread(actor, { messageId: first._id });
 		throw new ClientError('error-action-not-allowed', 'Not allowed', {
 			method: 'unreadMessages',
 			action: 'Unread_messages',

@@ -213,9 +213,17 @@ export function roomPostRepository(db: Db) {
 			);
 		},
 
-		/** One message less. The unread counters stay: deleting never changes them. */
-		async uncount(rid: RoomId): Promise<void> {
-			await rooms.updateOne({ _id: rid, msgs: { $gt: 0 } }, { $inc: { msgs: -1 }, $currentDate: { _updatedAt: true } });
+		/**
+		 * One message less. The unread counters stay: deleting never changes them.
+		 *
+		 * @returns The id of the room's last message; null when there is none.
+		 */
+		async uncount(rid: RoomId): Promise<MessageId | null> {
+			const left = { $max: [0, { $subtract: [{ $ifNull: ['$msgs', 0] }, 1] }] };
+			const room = await rooms.findOneAndUpdate({ _id: rid }, [{ $set: { msgs: left, _updatedAt: '$$NOW' } }], {
+				projection: { 'lastMessage._id': 1 },
+			});
+			return room?.lastMessage?._id ?? null;
 		},
 	};
 }

@@ -80,10 +80,14 @@ export const chatPostMessage = route({
 		const [first] = list;
 		if (first === undefined) throw new ClientError('invalid-channel');
 		const posted = postedFields(body);
-		let answered: Message | undefined;
+		const rooms = new Map<string, Room>();
 		for (const target of list) {
-			// Joining is left to the post, which reads the membership anyway.
+			// Joining is left to the post, which reads the membership anyway. Nothing is posted unless every target exists.
 			const room = await services.rooms.openTarget(actor, target, { joins: false });
+			rooms.set(room._id, room);
+		}
+		let answered: Message | undefined;
+		for (const room of rooms.values()) {
 			const enter = (entered: Room): Promise<boolean> => services.rooms.join(actor, entered);
 			const sent = await plainly(services.messages.send(actor, { ...posted, rid: room._id }, enter));
 			answered ??= sent;

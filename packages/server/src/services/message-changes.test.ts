@@ -96,6 +96,8 @@ test('deleting: kept, shown, and both, by the settings', async (t) => {
 	assert.deepEqual([plain.stored, plain.copies], [null, 0]);
 	const kept = await remove(true, false);
 	assert.deepEqual([kept.stored?._hidden, kept.stored?.msg, kept.copies], [true, 'text @ana', 0]);
+	const again = messages.send(ana, { _id: kept.stored?._id ?? '', rid, msg: 'text @ana' });
+	await assert.rejects(again, { code: 'error-not-allowed' }, 'a hidden message is not shown to who sends it again');
 	for (const keep of [false, true]) {
 		const { stored, copies } = await remove(keep, true);
 		assert.deepEqual(
@@ -182,7 +184,7 @@ test('reactions of many users at once all count, and go without a trace', async 
 });
 
 test('a reaction needs an emoji, access and a voice', async (t) => {
-	const { core, givenUser, givenRoom } = await messagesHarness(t);
+	const { core, noticesTo, givenUser, givenRoom } = await messagesHarness(t);
 	const { messages } = core();
 	const [ana, bob] = [await givenUser('ana'), await givenUser('bob')];
 	const rid = await givenRoom([ana, bob], { t: 'p' });
@@ -194,5 +196,9 @@ test('a reaction needs an emoji, access and a voice', async (t) => {
 	const quiet = await givenRoom([ana, bob], { t: 'p', muted: ['bob'] });
 	const other = await messages.send(ana, { rid: quiet, msg: 'text' });
 	await assert.rejects(messages.react(bob, 'smile', other._id), { code: 'You_have_been_muted' });
+	const [notice, ...more] = noticesTo(bob);
+	assert.ok(notice?.kind === 'direct' && more.length === 0);
+	const shown = notice.args[0] as Message;
+	assert.deepEqual([notice.event, shown.rid, shown.msg], [`${bob.uid}/message`, quiet, 'You_have_been_muted']);
 	assert.equal((await messages.find(ana, other._id))?.reactions, undefined);
 });

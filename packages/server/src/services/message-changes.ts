@@ -106,9 +106,9 @@ export function messageChanges(deps: ChangeDeps) {
 			const { message, room } = found;
 			await checkMayDelete(actor, found);
 			if (message.t === 'rm' || !(await erase(actor, message))) return message;
-			await posts.uncount(room._id);
+			const last = await posts.uncount(room._id);
 			if (message.tmid !== undefined) await messages.recountThread(message.tmid, []);
-			if (room.lastMessage?._id === id) await posts.replaceLast(room._id, id, await messages.findLast(room._id));
+			if (last === id) await posts.replaceLast(room._id, id, await messages.findLast(room._id));
 			return message;
 		},
 	};

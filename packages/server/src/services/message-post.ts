@@ -33,12 +33,19 @@ export function messagePosting(deps: Deps) {
 	const { messages, posts, composer, outbox, settings } = deps;
 
 	/** Room and thread a message goes to: a reply goes where its thread is. */
-	async function placeOf(message: NewMessage): Promise<{ rid: RoomId; parent: Message | null }> {
+	async function placeOf(actor: Actor, message: NewMessage): Promise<{ rid: RoomId; parent: Message | null }> {
 		if (message.tmid === undefined) return { rid: message.rid, parent: null };
 		const named = await messages.findById(message.tmid);
 		const parent = named?.tmid === undefined ? named : await messages.findById(named.tmid);
-		if (parent === null || parent._hidden === true) throw new ClientError('error-invalid-message', 'Invalid message');
+		const isThere = parent !== null && parent._hidden !== true;
+		// A thread in a room he may not see is none for him, whatever room he names beside it.
+		const isHis = isThere && (parent.rid === message.rid || (await canAccess(parent.rid, actor)));
+		if (!isHis) throw new ClientError('error-invalid-message', 'Invalid message');
 		return { rid: parent.rid, parent };
+	}
+
+	function canAccess(rid: RoomId, actor: Actor): Promise<boolean> {
+		return deps.authorization.canAccessRoom(rid, actor.uid);
 	}
 
 	async function sceneOf(rid: RoomId, actor: Actor): Promise<PostScene> {
@@ -49,7 +56,7 @@ export function messagePosting(deps: Deps) {
 
 	async function prepare(actor: Actor, message: NewMessage, enter?: (room: Room) => Promise<unknown>) {
 		checkContent(message, settings);
-		const { rid, parent } = await placeOf(message);
+		const { rid, parent } = await placeOf(actor, message);
 		let scene = await sceneOf(rid, actor);
 		await checkWritable(actor, scene, deps);
 		if (enter !== undefined && scene.author === null && scene.room.t === 'c') {
@@ -126,7 +133,7 @@ export function messagePosting(deps: Deps) {
 				const { scene, unsent } = await prepare(actor, message, enter);
 				const { stored, isNew } = await messages.insertOnce(unsent, scene.newest);
 				if (isNew) await countAndFollow(stored, scene);
-				else if (stored.u._id !== actor.uid || stored.rid !== unsent.rid) throw new ClientError('error-not-allowed');
+				else if (!isSamePost(stored, unsent)) throw new ClientError('error-not-allowed');
 				return stored;
 			} catch (error) {
 				if (error instanceof ClientError) deps.explain(actor.uid, message.rid, error);
@@ -176,6 +183,11 @@ const systemPost = {
 	hasFollowUp: false,
 	done: [],
 };
+
+/** Whether a stored message is what a repeated send stands for. What was hidden since is gone for clients. */
+function isSamePost(stored: Message, { u, rid }: Pick<Message, 'u' | 'rid'>): boolean {
+	return stored.u._id === u._id && stored.rid === rid && stored._hidden !== true;
+}
 
 function hasFollowUp(effect: PostEffects, author: PostScene['author']): boolean {
 	return effect.isReply || effect.mentioned.length > 0 || (effect.moved.n === 1 && author !== null);

@@ -1,10 +1,14 @@
 import { ClientError } from '@rookery/protocol/errors.ts';
-import type { Message, MessageId } from '@rookery/protocol/records.ts';
+import type { Message, MessageId, Room, RoomId, UserId } from '@rookery/protocol/records.ts';
 import type { Actor } from './contracts.ts';
 import type { ChangeDeps, MessageChanges } from './message-changes.ts';
 import { checkVoice } from './message-rules.ts';
 
-type Deps = Pick<ChangeDeps, 'messages' | 'posts' | 'authorization'> & { reach: MessageChanges['reach'] };
+type Deps = Pick<ChangeDeps, 'messages' | 'posts' | 'authorization'> & {
+	reach: MessageChanges['reach'];
+	/** Tells a user on his screen why he was refused. */
+	explain(uid: UserId, rid: RoomId, refusal: ClientError): void;
+};
 
 /** What may stand between the colons: it becomes the name of a field. */
 const emojiName = /^[\p{L}\p{N}_+-]{1,64}$/u;
@@ -12,7 +16,16 @@ const emojiName = /^[\p{L}\p{N}_+-]{1,64}$/u;
 const maxEmojis = 200;
 
 /** Reactions: each is one conditional write, so that clicks at once neither get lost nor count twice. */
-export function messageReactions({ messages, posts, authorization, reach }: Deps) {
+export function messageReactions({ messages, posts, authorization, reach, explain }: Deps) {
+	async function requireVoice(actor: Actor, room: Room): Promise<void> {
+		try {
+			await checkVoice(actor, room.reactWhenReadOnly === true ? { ...room, ro: false } : room, authorization);
+		} catch (error) {
+			if (error instanceof ClientError) explain(actor.uid, room._id, error);
+			throw error;
+		}
+	}
+
 	async function toggle(message: Message, emoji: string, username: string, shouldReact: boolean | undefined) {
 		if (shouldReact !== true) {
 			const without = await messages.removeReaction(message._id, emoji, username);
@@ -33,7 +46,7 @@ export function messageReactions({ messages, posts, authorization, reach }: Deps
 		if (!emojiName.test(name)) throw invalidEmoji();
 		const { message, room } = found;
 		if (room.archived === true) throw new ClientError('error-room-archived', 'The room is archived');
-		await checkVoice(actor, room.reactWhenReadOnly === true ? { ...room, ro: false } : room, authorization);
+		await requireVoice(actor, room);
 		const changed = await toggle(message, `:${name}:`, actor.username, shouldReact);
 		if (changed !== null) await posts.replaceLast(room._id, id, changed);
 	};

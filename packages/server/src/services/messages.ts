@@ -28,7 +28,7 @@ export type HistoryQuery = {
 	oldest?: Date | undefined;
 	inclusive?: boolean | undefined;
 	offset?: number | undefined;
-	/** Default 20, cut to 100; 0 = up to 10,000. */
+	/** Default 20, cut to `API_Upper_Count_Limit` (100); 0 = up to 10,000. */
 	count?: number | undefined;
 	/** Also `firstUnread` and `unreadNotLoaded`; unread is what is newer than `oldest`. */
 	unreads?: boolean | undefined;
@@ -47,6 +47,8 @@ export type MessageListQuery = {
 	offset: number;
 	/** 0 = up to 10,000. */
 	count: number;
+	/** Only these. */
+	ids?: MessageId[] | undefined;
 	/** Default `{ts: -1}`. Checked: `ts`, `_updatedAt`, `_id`, `tlm`, `tcount`, `pinnedAt`, `editedAt`, `msg`. */
 	sort?: Record<string, 1 | -1> | undefined;
 	mentionIds?: UserId[] | undefined;
@@ -214,7 +216,8 @@ export function messagesService(given: Deps): MessagesService {
 	const outbox = postOutbox({ close: deps.posts.close, log: deps.log });
 	const composer = messageComposer(deps);
 	const forClient = messageView(deps);
-	const posting = messagePosting({ ...deps, outbox, composer, explain: refusalNotice(deps) });
+	const explain = refusalNotice(deps);
+	const posting = messagePosting({ ...deps, outbox, composer, explain });
 	const changes = messageChanges({ ...deps, composer });
 
 	return {
@@ -229,7 +232,7 @@ export function messagesService(given: Deps): MessagesService {
 		forClient,
 		update: changes.update,
 		remove: changes.remove,
-		react: messageReactions({ ...deps, reach: changes.reach }),
+		react: messageReactions({ ...deps, reach: changes.reach, explain }),
 		stop: outbox.flush,
 	};
 }
