@@ -7,6 +7,7 @@ export type UnsentMessage = Omit<Message, 'ts' | '_updatedAt'>;
 /** Which visible messages of a room are meant. */
 export type MessageScope = {
 	rid: RoomId;
+	ids?: MessageId[] | undefined;
 	after?: Date | undefined;
 	before?: Date | undefined;
 	/** The bounds belong to the range. */
@@ -140,12 +141,16 @@ export function messageRepository(db: Db) {
 				.toArray();
 		},
 
-		/** Messages hidden after a date (deleted, but kept): for clients they are gone. */
-		async findHiddenSince(rid: RoomId, since: Date): Promise<{ _id: MessageId; _deletedAt: Date }[]> {
+		/** Messages hidden in a span of time (deleted, but kept): for clients they are gone. */
+		async findHidden(
+			rid: RoomId,
+			span: { after?: Date; before?: Date },
+			page: { order: 1 | -1; limit?: number },
+		): Promise<{ _id: MessageId; _deletedAt: Date }[]> {
 			const hidden = await messages
 				.find(
-					{ rid, _updatedAt: { $gt: since }, _hidden: true, parent: { $exists: false } },
-					{ projection: { _updatedAt: 1 }, batchSize },
+					{ rid, _updatedAt: range(span), _hidden: true, parent: { $exists: false } },
+					{ projection: { _updatedAt: 1 }, sort: { _updatedAt: page.order }, limit: page.limit ?? 0, batchSize },
 				)
 				.toArray();
 			return hidden.map(({ _id, _updatedAt }) => ({ _id, _deletedAt: _updatedAt }));
@@ -305,6 +310,7 @@ function scopeFilter(scope: MessageScope): Filter<Message> {
 		...(Object.keys(ts).length === 0 ? {} : { ts }),
 		...((scope.withoutTypes ?? []).length === 0 ? {} : { t: { $nin: scope.withoutTypes } }),
 		...(scope.withoutThreads === true ? { $or: [{ tmid: { $exists: false } }, { tshow: true }] } : {}),
+		...(scope.ids === undefined ? {} : { _id: { $in: scope.ids } }),
 		...(scope.mentionIds === undefined ? {} : { 'mentions._id': { $in: scope.mentionIds } }),
 		...(scope.starredIds === undefined ? {} : { 'starred._id': { $in: scope.starredIds } }),
 		...(scope.pinned === undefined ? {} : { pinned: scope.pinned ? true : { $ne: true } }),

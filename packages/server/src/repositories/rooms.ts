@@ -2,6 +2,7 @@ import { MongoServerError, type Collection, type Db, type Document, type Filter,
 import type { Room, RoomId, RoomType, UserId } from '@rookery/protocol/records.ts';
 import { literalPattern } from './literal-pattern.ts';
 import { trashRepository } from './trash.ts';
+import { filterOf, type UserFilter } from './users.ts';
 
 /** A room to be stored: dates and counters are the repository's. */
 export type NewRoom = Omit<Room, 'ts' | 'lm' | 'lastMessage' | 'msgs' | '_updatedAt' | 'rk'>;
@@ -14,7 +15,8 @@ export type RoomListFilter = {
 	/** Rooms of teams only where they are among these (the caller's own). Absent: no such condition. */
 	teamRoomsOnlyIn?: RoomId[] | undefined;
 	id?: RoomId | undefined;
-	name?: string | undefined;
+	/** Further conditions of the caller, on fields he may see. */
+	where?: UserFilter | null | undefined;
 	/** Part of `name` or `fname`, taken literally, without regard to case. At most 256 characters. */
 	namePart?: string | undefined;
 };
@@ -190,7 +192,7 @@ function listQuery(filter: RoomListFilter): Filter<Room> {
 	const conditions: Filter<Room>[] = [{ t: { $in: filter.types } }];
 	if (filter.ids !== undefined) conditions.push({ _id: { $in: filter.ids } });
 	if (filter.id !== undefined) conditions.push({ _id: filter.id });
-	if (filter.name !== undefined) conditions.push({ name: filter.name });
+	if (filter.where) conditions.push(filterOf(filter.where));
 	if (filter.teamRoomsOnlyIn !== undefined) {
 		conditions.push({ $or: [{ teamId: { $exists: false } }, { _id: { $in: filter.teamRoomsOnlyIn } }] });
 	}

@@ -234,7 +234,8 @@ function sortOf(sort: UserListQuery['sort']): Record<string, 1 | -1> {
 	return { ...keys, _id: keys['_id'] ?? 1 };
 }
 
-function filterOf(filter: UserFilter): Document {
+/** Conditions as the database reads them. */
+export function filterOf(filter: UserFilter): Document {
 	if ('all' in filter) return filter.all.length === 0 ? {} : { $and: filter.all.map(filterOf) };
 	if ('any' in filter) return { $or: filter.any.map(filterOf) };
 	const { field, test } = filter;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ClientError } from '@rookery/protocol/errors.ts';
+import { readDate } from './list-query.ts';
 import { qInt, qText } from './query.ts';
 import { route } from './route.ts';
 
@@ -36,6 +37,12 @@ export const chatSyncMessages = route({
 	},
 });
 
+const invalidDate: Parameters<typeof readDate>[1] = [
+	'error-lastUpdate-param-invalid',
+	'The "lastUpdate" query parameter must be a valid date',
+];
+const invalidCursor: Parameters<typeof readDate>[1] = ['error-invalid-params', 'The cursor must be a time in ms'];
+
 /** @see REST endpoints 6, `chat.syncMessages` */
 function readSync({ roomId, lastUpdate, type, next, previous, count }: SyncQuery): Sync {
 	if (roomId === undefined)
@@ -51,7 +58,7 @@ function readSync({ roomId, lastUpdate, type, next, previous, count }: SyncQuery
 			'The attributes "next", "previous" and "lastUpdate" cannot be used together',
 		);
 	}
-	if (lastUpdate !== undefined) return { rid: roomId, since: dateOf(lastUpdate) };
+	if (lastUpdate !== undefined) return { rid: roomId, since: readDate(lastUpdate, invalidDate) };
 	if (type !== 'UPDATED' && type !== 'DELETED') {
 		throw new ClientError(
 			'error-type-param-not-supported',
@@ -71,15 +78,6 @@ function readSync({ roomId, lastUpdate, type, next, previous, count }: SyncQuery
 	};
 }
 
-function dateOf(text: string): Date {
-	const date = new Date(/^\d{10,15}$/.test(text) ? Number(text) : text);
-	if (!Number.isNaN(date.getTime())) return date;
-	throw new ClientError('error-lastUpdate-param-invalid', 'The "lastUpdate" query parameter must be a valid date');
-}
-
 function timeOf(text: string): number {
-	if (/^\d{1,15}$/.test(text)) return Number(text);
-	const time = new Date(text).getTime();
-	if (!Number.isNaN(time)) return time;
-	throw new ClientError('error-invalid-params', 'The cursor must be a time in ms');
+	return /^\d{1,15}$/.test(text) ? Number(text) : readDate(text, invalidCursor).getTime();
 }

@@ -79,7 +79,9 @@ test('chat.postMessage: every name of a room, old names of fields, several targe
 			[body['channel'], body.message?.rid, body.message?.groupable],
 			[Object.values(target).flat()[0], rid, false],
 		);
-		assert.equal(reports.length, 5, reports.map(({ name, collection }) => `${name} ${collection}`).join('\n'));
+		// A bare name may also be a user's id.
+		const commands = 'channel' in target && target.channel === 'lobby' ? 6 : 5;
+		assert.equal(reports.length, commands, reports.map(({ name, collection }) => `${name} ${collection}`).join('\n'));
 	}
 	const old = { channel: ['#lobby', '@bob'], msg: 'old', username: 'Robot', icon_emoji: ':robot:', icon_url: '/a.png' };
 	const { body } = await rest(ana, chat.chatPostMessage, { ...old, attachments: [{ msg: 'attached' }] });
@@ -91,7 +93,9 @@ test('chat.postMessage: every name of a room, old names of fields, several targe
 	const open = await givenRoom([], { name: 'open' });
 	await rest(bob, chat.chatPostMessage, { channel: 'open', text: 'I join' });
 	assert.equal(await db.collection('rocketchat_subscription').countDocuments({ rid: open, 'u._id': bob.uid }), 1);
-	const unknown = await rest(ana, chat.chatPostMessage, { channel: '#nowhere', text: 'hi' });
+	const stored = await db.collection('rocketchat_message').countDocuments();
+	const unknown = await rest(ana, chat.chatPostMessage, { channel: ['#lobby', '#nowhere'], text: 'hi' });
+	assert.equal(await db.collection('rocketchat_message').countDocuments(), stored);
 	assert.deepEqual(
 		[unknown.status, unknown.body.error, unknown.body.errorType],
 		[400, '[invalid-channel]', 'invalid-channel'],
@@ -199,6 +203,8 @@ test('chat.syncMessages: both forms and their refusals', async (t) => {
 		[{ roomId: rid, type: 'UPDATED', next: '1', previous: '2' }, 'error-cursor-conflict'],
 		[{ ...dates, next: '1' }, 'error-cursor-and-lastUpdate-conflict'],
 		[{ ...dates, roomId: 'nowhere' }, 'error-not-allowed'],
+		[{ roomId: rid, lastUpdate: 'version 1' }, 'error-lastUpdate-param-invalid'],
+		[{ roomId: rid, type: 'UPDATED', next: 'x 1' }, 'error-invalid-params'],
 	] as const) {
 		assert.equal((await by(query)).body.errorType, code, JSON.stringify(query));
 	}
@@ -341,4 +347,51 @@ test('operator objects in any parameter are refused and change nothing', async (
 		await assert.rejects(call(ana, name, ...params), { code: 400 }, name);
 	}
 	assert.equal(await state(), before);
+});
+
+test('ids that stand beside each other must belong together, and what one may not see looks like nothing', async (t) => {
+	const { call, rest, db, givenUser, givenRoom } = await clientHarness(t);
+	const [ana, bob] = [await givenUser('ana'), await givenUser('bob')];
+	const [rid, other, secret] = [
+		await givenRoom([ana, bob]),
+		await givenRoom([ana]),
+		await givenRoom([bob], { t: 'p' }),
+	];
+	const own = (await call(ana, 'sendMessage', { rid, msg: 'own' })) as Message;
+	const hidden = (await call(bob, 'sendMessage', { rid: secret, msg: 'hidden' })) as Message;
+	const before = await db.collection('rocketchat_message').find().toArray();
+
+	const invalid = { code: 'error-invalid-message' };
+	for (const _id of [hidden._id, 'nothing']) {
+		await assert.rejects(call(ana, 'updateMessage', { _id, msg: 'x' }), invalid);
+		await assert.rejects(call(ana, 'sendMessage', { rid, tmid: _id, msg: 'x' }), invalid);
+		assert.equal(await call(ana, 'loadSurroundingMessages', { _id }), false);
+	}
+	await assert.rejects(call(ana, 'updateMessage', { _id: own._id, rid: other, msg: 'x' }), invalid);
+	const refused = { code: 'error-action-not-allowed' };
+	await assert.rejects(call(ana, 'deleteMessage', { _id: own._id, rid: other }), refused);
+	await assert.rejects(call(bob, 'unreadMessages', { _id: own._id }, rid), refused);
+	assert.equal(await call(ana, 'loadSurroundingMessages', { _id: own._id, rid: other }), false);
+	assert.deepEqual(await db.collection('rocketchat_message').find().toArray(), before);
+
+	const reply = await rest(ana, chat.chatSendMessage, { message: { rid: other, msg: 'x', tmid: own._id } });
+	assert.equal(reply.body.message?.rid, rid);
+	await call(ana, 'deleteMessage', { _id: own._id, rid });
+});
+
+test('sync dates at the end of time answer everything', async (t) => {
+	const { rest, givenUser, givenRoom } = await clientHarness(t);
+	const ana = await givenUser('ana');
+	const rid = await givenRoom([ana]);
+	const sent = await rest(ana, chat.chatSendMessage, { message: { rid, msg: 'hi' } });
+	const first = '-271821-04-20T00:00:00.000Z';
+	const changed = await rest(ana, subscriptions.subscriptionsGet, { updatedSince: first });
+	assert.deepEqual(
+		(changed.body['update'] as { rid: string }[]).map((one) => one.rid),
+		[rid],
+	);
+	const { body } = await rest(ana, chatSyncMessages, { roomId: rid, lastUpdate: first });
+	assert.deepEqual((body['result'] as { updated: Message[] }).updated, [sent.body.message]);
+	const lax = await rest(ana, subscriptions.subscriptionsGet, { updatedSince: 'version 1' });
+	assert.equal(lax.body.errorType, 'error-roomId-param-invalid');
 });

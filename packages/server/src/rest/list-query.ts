@@ -1,4 +1,10 @@
-import { ClientError } from '@rookery/protocol/errors.ts';
+import { ClientError, type ErrorCode } from '@rookery/protocol/errors.ts';
+import type { UserFilter } from '../services/users.ts';
+import { qDate } from './query.ts';
+import { readUserFilter } from './users-filter.ts';
+
+/** Fields of rooms that hold lists: the database cannot order by two of them. */
+const listFields = new Set(['muted', 'unmuted', 'tags', 'sysMes', 'usernames', 'uids']);
 
 /**
  * Reads a `sort` text: JSON of field names and directions.
@@ -15,6 +21,7 @@ export function readSort(text: string | undefined, allowed: readonly string[]): 
 		if (!allowed.includes(field) || (direction !== 1 && direction !== -1)) fail('sort', text);
 		sort[field] = direction as 1 | -1;
 	}
+	if (Object.keys(sort).filter((field) => listFields.has(field)).length > 1) fail('sort', text);
 	return Object.keys(sort).length === 0 ? undefined : sort;
 }
 
@@ -38,21 +45,42 @@ export function readFields(text: string | undefined): <T extends object>(item: T
 	};
 }
 
+/** Parts of fields that a `query` may name beside the fields themselves. */
+const partsOfRooms = ['u._id', 'u.username'];
+
 /**
- * Reads a `query` text as one of the shapes of installed clients; nothing else of the text goes further.
+ * Reads the `query` of a list of rooms.
  *
+ * @param fields Of a room, that the caller may see.
  * @throws ClientError `error-invalid-query`
+ * @see REST contract, 6
  */
-export function readRoomQuery(text: string | undefined): { id?: string; name?: string; namePart?: string } {
+export function readRoomFilter(text: string | undefined, fields: readonly string[]): UserFilter | null {
+	return readUserFilter(text, [...fields, ...partsOfRooms]);
+}
+
+/** Reads a `query` that names one room by `_id` or `name`. @throws ClientError `error-invalid-query` */
+export function readRoomName(text: string | undefined): { roomId?: string; roomName?: string } {
 	if (text === undefined) return {};
-	const query = readObject(text) ?? fail('query', text);
-	const filter: { id?: string; name?: string; namePart?: string } = {};
-	for (const [field, condition] of Object.entries(query)) {
-		if (field === '_id' && typeof condition === 'string') filter.id = condition;
-		else if (field === 'name' && typeof condition === 'string') filter.name = condition;
-		else filter.namePart = namePartOf(field, condition) ?? fail('query', text);
-	}
-	return filter;
+	const { _id, name, ...rest } = readObject(text) ?? fail('query', text);
+	const isName = [_id, name].every((value) => value === undefined || typeof value === 'string');
+	if (!isName || Object.keys(rest).length > 0) fail('query', text);
+	return {
+		...(typeof _id === 'string' ? { roomId: _id } : {}),
+		...(typeof name === 'string' ? { roomName: name } : {}),
+	};
+}
+
+/**
+ * Reads a date.
+ *
+ * @param refusal What is thrown for a text that is none: code and reason.
+ * @throws ClientError
+ */
+export function readDate(text: string, [code, reason]: [ErrorCode, string]): Date {
+	const date = qDate.safeParse(text);
+	if (date.success) return date.data;
+	throw new ClientError(code, reason);
 }
 
 /**
@@ -65,9 +93,10 @@ export function readMessageQuery(text: string | undefined): MessageQuery {
 	const filter: MessageQuery = {};
 	for (const [field, condition] of Object.entries(readObject(text) ?? fail('query', text))) {
 		const ids = idsOf(condition);
-		if (field === 'mentions._id' && ids !== null) filter.mentionIds = ids;
+		if (field === '_id' && ids !== null) filter.ids = ids;
+		else if (field === 'mentions._id' && ids !== null) filter.mentionIds = ids;
 		else if (field === 'starred._id' && ids !== null) filter.starredIds = ids;
-		else if (field === 'pinned' && condition === true) filter.pinned = true;
+		else if (field === 'pinned' && typeof condition === 'boolean') filter.pinned = condition;
 		else if (field === 'tmid' && typeof condition === 'string') filter.tmid = condition;
 		else if (field === 'tmid' && isAbsence(condition)) filter.tmid = null;
 		else fail('query', text);
@@ -76,9 +105,10 @@ export function readMessageQuery(text: string | undefined): MessageQuery {
 }
 
 export type MessageQuery = {
+	ids?: string[];
 	mentionIds?: string[];
 	starredIds?: string[];
-	pinned?: true;
+	pinned?: boolean;
 	/** null: outside threads. */
 	tmid?: string | null;
 };
@@ -108,29 +138,6 @@ function idsOf(condition: unknown): string[] | null {
 
 function isAbsence(condition: unknown): boolean {
 	return isObject(condition) && Object.keys(condition).length === 1 && condition['$exists'] === false;
-}
-
-/** `name: {$regex}` or the same text for `name` and `fname` joined by `$or`. */
-function namePartOf(field: string, condition: unknown): string | null {
-	if (field === 'name' || field === 'fname') return literalOf(condition);
-	if (field !== '$or' || !Array.isArray(condition) || condition.length === 0 || condition.length > 2) return null;
-	const branches: unknown[] = condition;
-	const texts = branches.flatMap((branch) =>
-		Object.entries(isObject(branch) ? branch : { '': null }).map(([name, test]) =>
-			name === 'name' || name === 'fname' ? literalOf(test) : null,
-		),
-	);
-	const [first] = texts;
-	return first !== undefined && texts.every((text) => text === first) ? first : null;
-}
-
-/** The text of a `$regex` that is one: without anchors and, but for dots, without signs of a pattern. */
-function literalOf(condition: unknown): string | null {
-	if (!isObject(condition)) return null;
-	const { $regex: text, $options: options, ...rest } = condition;
-	if (Object.keys(rest).length > 0 || typeof text !== 'string' || text === '' || text.length > 256) return null;
-	if (options !== undefined && options !== 'i' && options !== '') return null;
-	return /[\\^$*+?()[\]{}|]/.test(text) ? null : text;
 }
 
 function fail(parameter: 'sort' | 'fields' | 'query', text: string): never {

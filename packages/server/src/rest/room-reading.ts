@@ -4,8 +4,8 @@ import type { Message, Room } from '@rookery/protocol/records.ts';
 import { publishedRoomFields } from '@rookery/protocol/room-view.ts';
 import type { Actor } from '../services/contracts.ts';
 import type { CoreServices } from '../services/core.ts';
-import type { RoomPage } from '../services/room-read.ts';
-import { readFields, readMessageQuery, readRoomQuery, readSort } from './list-query.ts';
+import type { ChannelFilter, RoomPage } from '../services/room-read.ts';
+import { readDate, readFields, readMessageQuery, readRoomFilter, readRoomName, readSort } from './list-query.ts';
 import { pagingOf, pagingQuery, qBool, qInt, qList, qText } from './query.ts';
 import { forbidden, RestFailure } from './route.ts';
 
@@ -66,6 +66,7 @@ export async function messagesOf(
 	const select = readFields(query.fields);
 	const page = await services.messages.list(actor, {
 		rid: room._id,
+		ids: asked.ids,
 		...pagingOf(query, services.settings),
 		sort: readSort(query.sort, sorts),
 		mentionIds: query.mentionIds ?? asked.mentionIds,
@@ -126,12 +127,12 @@ export async function roomListOf(
 	name: string,
 	query: RoomListParams & { _id?: string | undefined },
 	read: (
-		filter: { id?: string; name?: string; namePart?: string },
+		filter: ChannelFilter,
 		page: { offset: number; count: number; sort: Record<string, 1 | -1> | undefined },
 	) => Promise<RoomPage | null>,
 ): Promise<object> {
 	const { offset, count } = pagingOf(query, services.settings);
-	const filter = { ...readRoomQuery(query.query), ...(query._id === undefined ? {} : { id: query._id }) };
+	const filter = { id: query._id, where: readRoomFilter(query.query, publishedRoomFields) };
 	const select = readFields(query.fields);
 	const page = await read(filter, { offset, count, sort: readSort(query.sort, publishedRoomFields) });
 	if (page === null) throw forbidden();
@@ -158,10 +159,10 @@ export async function onlineOf(
 	query: { _id?: string | undefined; query?: string | undefined },
 	kind: { t: 'c' | 'p'; unknown: string },
 ): Promise<object> {
-	const asked = readRoomQuery(query.query);
-	const roomId = query._id ?? asked.id;
-	if (roomId === undefined && asked.name === undefined) throw new RestFailure(400, 'Invalid query');
-	const room = await services.rooms.findByRef({ roomId, roomName: asked.name });
+	const asked = readRoomName(query.query);
+	const roomId = query._id ?? asked.roomId;
+	if (roomId === undefined && asked.roomName === undefined) throw new RestFailure(400, 'Invalid query');
+	const room = await services.rooms.findByRef({ roomId, roomName: asked.roomName });
 	if (room === null || room.t !== kind.t) throw new RestFailure(400, kind.unknown);
 	const hasAccess = await services.authorization.canAccessRoom(room._id, actor.uid);
 	if (!hasAccess || !(await services.rooms.mayListMembers(actor, room))) {
@@ -208,8 +209,5 @@ function qJsonList(): z.ZodType<string[]> {
 }
 
 function dateOf(text: string | undefined): Date | undefined {
-	if (text === undefined) return undefined;
-	const date = new Date(/^\d{10,15}$/.test(text) ? Number(text) : text);
-	if (Number.isNaN(date.getTime())) throw new ClientError('error-invalid-date', 'Invalid date');
-	return date;
+	return text === undefined ? undefined : readDate(text, ['error-invalid-date', 'Invalid date']);
 }

@@ -190,18 +190,25 @@ test('lists are paged, sorted, filtered, and show each his own', async (t) => {
 	assert.deepEqual(await names({ query: '{"name":{"$regex":"MM","$options":"i"}}' }), ['gamma']);
 	assert.deepEqual(await names({ query: '{"$or":[{"name":{"$regex":"et"}},{"fname":{"$regex":"et"}}]}' }), ['beta']);
 	assert.deepEqual(await names({ query: '{"name":"alpha"}' }), ['alpha']);
+	assert.deepEqual(await names({ query: '{"name":{"$regex":"^a"}}' }), ['alpha']);
+	assert.deepEqual(await names({ query: '{"name":{"$regex":"a|b"}}' }), []);
+	assert.deepEqual(await names({ query: '{"name":{"$regex":"a"},"fname":{"$regex":"bet"}}' }), ['beta']);
+	assert.deepEqual(await names({ query: '{"name":{"$ne":"alpha"},"u.username":"ana"}' }), ['beta', 'gamma']);
+	const ids = await get(bob, 'channels.list', { fields: '{"_id":1}', count: '2' });
+	const two = (ids.body['channels'] as Item[]).map(({ _id }) => _id);
+	assert.deepEqual(await names({ query: JSON.stringify({ _id: { $in: [...two, 'x'] } }) }), ['alpha', 'beta']);
 	assert.deepEqual(await names({}, 'channels.list.joined'), ['beta']);
 	for (const query of [
-		'{"name":{"$ne":"x"}}',
 		'{"joinCode":"x"}',
-		'{"name":{"$regex":"a|b"}}',
+		'{"name":{"$gt":"x"}}',
+		'{"name":{"$regex":"a\\u0000"}}',
 		'[]',
 		'x',
 		'{"$where":"1"}',
 	]) {
 		assert.equal(await names({ query }), 'error-invalid-query', query);
 	}
-	for (const sort of ['{"name":2}', '{"joinCode":1}', '{"name":{"$gt":1}}', '"x"']) {
+	for (const sort of ['{"muted":1,"unmuted":1}', '{"name":2}', '{"joinCode":1}', '{"name":{"$gt":1}}', '"x"']) {
 		assert.equal(await names({ sort }), 'error-invalid-sort', sort);
 	}
 	assert.equal(await names({ count: '-1' }), 'invalid-params');
@@ -261,7 +268,7 @@ test('too many people in a direct room is a bare text', async (t) => {
 });
 
 test('history and lists of messages go through the rights of the room', async (t) => {
-	const { get, post, messages, givenUser } = await requests(t);
+	const { get, post, messages, values, givenUser } = await requests(t);
 	const [ana, guest] = [await givenUser('ana'), await givenUser('gus', { roles: ['guest'] })];
 	const made = await post(ana, 'channels.create', { name: 'x' });
 	const { _id: rid } = made.body['channel'] as Item;
@@ -274,17 +281,36 @@ test('history and lists of messages go through the rights of the room', async (t
 
 	assert.deepEqual(await texts('channels.history', {}), ['two @ana', 'one']);
 	assert.deepEqual(await texts('channels.history', { latest: first.ts.toISOString(), inclusive: 'true' }), ['one']);
-	assert.equal(await texts('channels.history', { latest: 'yesterday' }), 'error-invalid-date');
+	for (const latest of ['yesterday', 'version 1']) {
+		assert.equal(await texts('channels.history', { latest }), 'error-invalid-date');
+	}
+	const unread = await get(ana, 'channels.history', { roomId: rid, unreads: 'true' });
+	assert.deepEqual([unread.body['unreadNotLoaded'], unread.body['firstUnread']], [0, undefined]);
+	values['API_Upper_Count_Limit'] = 1;
+	assert.deepEqual(await texts('channels.history', { count: '2' }), ['two @ana']);
+	delete values['API_Upper_Count_Limit'];
+	values['API_Allow_Infinite_Count'] = false;
+	assert.deepEqual(await texts('channels.history', { count: '0' }), ['two @ana', 'one']);
 	assert.deepEqual(await texts('channels.messages', { count: '1' }), ['two @ana']);
 	assert.deepEqual(await texts('channels.messages', { query: '{"mentions._id":{"$in":["id-ana"]}}' }), ['two @ana']);
 	assert.deepEqual(await texts('channels.messages', { mentionIds: 'id-ana,id-bob' }), ['two @ana']);
 	assert.deepEqual(await texts('channels.messages', { starredIds: '["id-ana"]' }), []);
 	assert.equal(await texts('channels.messages', { query: '{"u._id":{"$ne":"x"}}' }), 'error-invalid-query');
+	assert.deepEqual(await texts('channels.messages', { query: '{"pinned":false}' }), ['two @ana', 'one']);
+	assert.deepEqual(await texts('channels.messages', { query: `{"_id":{"$in":["${first._id}"]}}` }), ['one']);
 	for (const path of ['channels.history', 'channels.messages', 'channels.members']) {
 		assert.equal((await get(guest, path, { roomId: rid })).status, 403, path);
 	}
 	assert.equal((await get(guest, 'channels.list')).status, 200);
 	assert.deepEqual((await get(guest, 'channels.list')).body['channels'], []);
+});
+
+test('a character that no pattern may hold finds nothing in lists of members', async (t) => {
+	const { get, post, givenUser } = await requests(t);
+	const ana = await givenUser('ana');
+	await post(ana, 'channels.create', { name: 'x' });
+	const { status, body } = await get(ana, 'channels.members', { roomName: 'x', filter: 'an\0' });
+	assert.deepEqual([status, body['total']], [200, 0]);
 });
 
 test('rooms.get tells what is there, what changed, and what is gone for this user alone', async (t) => {

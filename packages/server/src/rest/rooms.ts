@@ -1,9 +1,8 @@
 import { z } from 'zod';
-import { ClientError } from '@rookery/protocol/errors.ts';
 import type { Room } from '@rookery/protocol/records.ts';
 import type { Actor } from '../services/contracts.ts';
 import type { CoreServices } from '../services/core.ts';
-import { readFields } from './list-query.ts';
+import { readDate, readFields } from './list-query.ts';
 import { qText } from './query.ts';
 import { freshAnswer, roomAnswer } from './room-reading.ts';
 import { anyRoomOf, bodyText, requireAccess, roomRefBody, roomRefQuery } from './room-ref.ts';
@@ -20,14 +19,8 @@ export const roomsGet = route({
 	query: z.object({ updatedSince: qText.optional() }),
 	run: async ({ actor, query, services }) => {
 		if (query.updatedSince === undefined) return { update: await services.rooms.all(actor), remove: [] };
-		const since = new Date(/^\d{10,15}$/.test(query.updatedSince) ? Number(query.updatedSince) : query.updatedSince);
-		if (Number.isNaN(since.getTime())) {
-			throw new ClientError(
-				'error-updatedSince-param-invalid',
-				'The "updatedSince" query parameter must be a valid date.',
-			);
-		}
-		return services.rooms.since(actor, since);
+		const reason = 'The "updatedSince" query parameter must be a valid date.';
+		return services.rooms.since(actor, readDate(query.updatedSince, ['error-updatedSince-param-invalid', reason]));
 	},
 });
 

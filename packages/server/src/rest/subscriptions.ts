@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ClientError } from '@rookery/protocol/errors.ts';
 import { idText, optional } from '@rookery/protocol/message-input.ts';
+import { readDate } from './list-query.ts';
 import { qText } from './query.ts';
 import { route } from './route.ts';
 
@@ -12,12 +13,9 @@ export const subscriptionsGet = route({
 	query: z.object({ updatedSince: qText.optional() }),
 	run: async ({ actor, query, services }) => {
 		if (query.updatedSince === undefined) return { update: await services.subscriptions.list(actor.uid), remove: [] };
-		const since = new Date(/^\d{10,15}$/.test(query.updatedSince) ? Number(query.updatedSince) : query.updatedSince);
-		if (Number.isNaN(since.getTime())) {
-			// The name in the text is the original's.
-			const reason = 'The "lastUpdate" query parameter must be a valid date.';
-			throw new ClientError('error-roomId-param-invalid', reason);
-		}
+		// The name in the text is the original's.
+		const reason = 'The "lastUpdate" query parameter must be a valid date.';
+		const since = readDate(query.updatedSince, ['error-roomId-param-invalid', reason]);
 		return services.subscriptions.since(actor.uid, since);
 	},
 });

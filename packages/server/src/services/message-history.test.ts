@@ -127,6 +127,18 @@ test('sync by date: every change and every removal since, also of what is only h
 	assert.ok(changes.deleted.every(({ _deletedAt }) => _deletedAt instanceof Date));
 	const whole = await messages.changedSince(ana, rid, new Date(0));
 	assert.deepEqual(texts(whole.updated).sort(), ['changed', 'stays']);
+	// Page by page, each gone one is met once, in order, from both ends.
+	const first = await messages.changedPage(ana, { rid, type: 'DELETED', next: 0, count: 1 });
+	const second = await messages.changedPage(ana, { rid, type: 'DELETED', next: Number(first.cursor.next), count: 1 });
+	assert.deepEqual(
+		[first, second].flatMap((page) => page.deleted?.map(({ _id }) => _id)),
+		[deleted, hidden],
+	);
+	const back = await messages.changedPage(ana, { rid, type: 'DELETED', previous: Date.now() + 60_000 });
+	assert.deepEqual(
+		back.deleted?.map(({ _id }) => _id),
+		[hidden, deleted],
+	);
 });
 
 test('sync by cursor: pages forward and back meet every change once, also many of one millisecond', async (t) => {

@@ -18,7 +18,6 @@ type Deps = {
 
 /** What one answer holds at most, where the client asked for everything. */
 const everything = 10_000;
-const maxPage = 100;
 const usualPage = 20;
 const sortable = new Set(['ts', '_updatedAt', '_id', 'tlm', 'tcount', 'pinnedAt', 'editedAt', 'msg']);
 
@@ -26,6 +25,12 @@ const sortable = new Set(['ts', '_updatedAt', '_id', 'tlm', 'tcount', 'pinnedAt'
 export function messageHistory({ messages, rooms, reads, authorization, settings, forClient }: Deps) {
 	async function requireRead(rid: RoomId, uid: UserId | null): Promise<void> {
 		if (!(await authorization.canReadRoom(rid, uid))) throw new ClientError('error-not-allowed', 'Not allowed');
+	}
+
+	/** How many messages a page holds. @param count As asked for; 0 = all */
+	function limitOf(count: number | undefined): number {
+		if (count === 0 && settings.flag('API_Allow_Infinite_Count', true)) return everything;
+		return Math.min(count || usualPage, Math.max(1, settings.number('API_Upper_Count_Limit', 100)));
 	}
 
 	/** The room's own choice of hidden system messages, else the workspace's. */
@@ -61,7 +66,8 @@ export function messageHistory({ messages, rooms, reads, authorization, settings
 		const page = { sort: { ts: -1 as const }, skip: query.offset, limit: limitOf(query.count) };
 		const found = await messages.findInRoom(scope, page);
 		const seen = query.lastSeen ?? (query.unreads === true ? query.oldest : undefined);
-		const info: Partial<HistoryPage> = seen === undefined ? {} : await unreadInfo(scope, seen, found);
+		const nothing: Partial<HistoryPage> = query.unreads === true ? { unreadNotLoaded: 0 } : {};
+		const info = seen === undefined ? nothing : await unreadInfo(scope, seen, found);
 		const [shown, first] = [await forClient(uid, found), info.firstUnread];
 		return {
 			messages: shown,
@@ -73,8 +79,8 @@ export function messageHistory({ messages, rooms, reads, authorization, settings
 	async function list(actor: Actor | null, query: MessageListQuery): Promise<MessageList> {
 		const uid = actor?.uid ?? null;
 		await requireRead(query.rid, uid);
-		const { rid, mentionIds, starredIds, pinned, tmid } = query;
-		const scope: MessageScope = { rid, mentionIds, starredIds: ownStarOnly(starredIds, uid), pinned, tmid };
+		const { rid, ids, mentionIds, starredIds, pinned, tmid } = query;
+		const scope: MessageScope = { rid, ids, mentionIds, starredIds: ownStarOnly(starredIds, uid), pinned, tmid };
 		const limit = query.count === 0 ? everything : Math.min(query.count, everything);
 		const sort = sortOf(query.sort);
 		const found = await messages.findInRoom(scope, { sort, skip: query.offset, limit });
@@ -145,11 +151,6 @@ export function messageHistory({ messages, rooms, reads, authorization, settings
 			return [parent, ...(await forClient(actor.uid, replies))];
 		},
 	};
-}
-
-function limitOf(count: number | undefined): number {
-	if (count === 0) return everything;
-	return Math.min(count ?? usualPage, maxPage);
 }
 
 /** Who starred what is known to himself alone. */

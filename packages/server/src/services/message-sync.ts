@@ -3,6 +3,7 @@ import type { Message, RoomId, UserId } from '@rookery/protocol/records.ts';
 import type { MessageRepository } from '../repositories/messages.ts';
 import type { Actor, AuthorizationApi } from './contracts.ts';
 import type { SyncPage, SyncPageQuery, Tombstone } from './messages.ts';
+import { behind } from './sync-overlap.ts';
 
 type Deps = {
 	messages: MessageRepository;
@@ -10,8 +11,6 @@ type Deps = {
 	forClient(uid: UserId | null, messages: Message[]): Promise<Message[]>;
 };
 
-/** Answers go back this much before the date asked for: clocks differ, and commits come late. */
-const overlapMs = 10_000;
 const maxPage = 100;
 const usualPage = 20;
 /** Changes of one and the same millisecond that a page may hold beyond its length. */
@@ -27,17 +26,24 @@ export function messageSync({ messages, authorization, forClient }: Deps) {
 		throw new ClientError('error-not-allowed', 'Not allowed', { method: 'messages/get' });
 	}
 
+	/** What is gone for clients: messages in the trash, and those that are kept but hidden. In order of time. */
+	async function findGone(rid: RoomId, span: Span, page: Page): Promise<Tombstone[]> {
+		const deleted = await messages.findDeleted(rid, span, page);
+		const hidden = await messages.findHidden(rid, span, page);
+		const all = [...deleted, ...hidden].sort((a, b) => page.order * (a._deletedAt.getTime() - b._deletedAt.getTime()));
+		return all.slice(0, page.limit);
+	}
+
 	async function changedSince(
 		actor: Actor,
 		rid: RoomId,
 		since: Date,
 	): Promise<{ updated: Message[]; deleted: Tombstone[] }> {
 		await requireRead(rid, actor.uid);
-		const after = new Date(since.getTime() - overlapMs);
+		const after = behind(since);
 		const updated = await messages.findChanged(rid, { after }, { order: -1 });
-		const deleted = await messages.findDeleted(rid, { after }, { order: 1 });
-		const hidden = await messages.findHiddenSince(rid, after);
-		return { updated: await forClient(actor.uid, updated), deleted: [...deleted, ...hidden] };
+		const deleted = await findGone(rid, { after }, { order: 1 });
+		return { updated: await forClient(actor.uid, updated), deleted };
 	}
 
 	async function changedPage(actor: Actor, query: SyncPageQuery): Promise<SyncPage> {
@@ -47,7 +53,7 @@ export function messageSync({ messages, authorization, forClient }: Deps) {
 		const from = next === undefined ? { order: -1 as const, time: previous ?? 0 } : { order: 1 as const, time: next };
 		const count = Math.min(wanted, maxPage);
 		if (type === 'DELETED') {
-			const read: Read<Tombstone> = (span, page) => messages.findDeleted(rid, span, page);
+			const read: Read<Tombstone> = (span, page) => findGone(rid, span, page);
 			const { items, cursor } = await pageOf(read, ({ _deletedAt }) => _deletedAt.getTime(), from, count);
 			return { deleted: items, cursor };
 		}
@@ -60,7 +66,8 @@ export function messageSync({ messages, authorization, forClient }: Deps) {
 }
 
 type Span = { after?: Date; before?: Date };
-type Read<T> = (span: Span, page: { order: 1 | -1; limit: number }) => Promise<T[]>;
+type Page = { order: 1 | -1; limit?: number };
+type Read<T> = (span: Span, page: Page & { limit: number }) => Promise<T[]>;
 
 /** The span beyond a time, in the direction of the pages. */
 function beyond(time: number, order: 1 | -1): Span {

@@ -6,6 +6,7 @@ import type { Page, RoomListFilter } from '../repositories/rooms.ts';
 import type { Membership } from '../repositories/subscriptions.ts';
 import type { Actor } from './contracts.ts';
 import type { RoomDeps } from './room-deps.ts';
+import { behind } from './sync-overlap.ts';
 
 /** A page of rooms as the caller may see them. `total`: how many match in all. */
 export type RoomPage = { rooms: PublishedRoom[]; total: number };
@@ -53,10 +54,7 @@ export type RoomReads = {
 	isMember(uid: UserId, rid: RoomId): Promise<boolean>;
 };
 
-export type ChannelFilter = Pick<RoomListFilter, 'id' | 'name' | 'namePart'>;
-
-/** Sync answers go back this far behind the asked date: late commits and other clocks lose nothing. */
-const overlapMs = 10_000;
+export type ChannelFilter = Pick<RoomListFilter, 'id' | 'where' | 'namePart'>;
 
 const searchedFields = new Set(['username', 'name', 'nickname', 'bio']);
 
@@ -154,7 +152,7 @@ export function roomReads(deps: RoomDeps): RoomReads {
 		},
 
 		async since(actor, since) {
-			const from = new Date(since.getTime() - overlapMs);
+			const from = behind(since);
 			const list = await subscriptions.memberships(actor.uid);
 			const removed = await subscriptions.removedSince(actor.uid, from);
 			const current = new Set(list.map(({ rid }) => rid));

@@ -6,6 +6,7 @@ import type { RoomState, SubscriptionReadRepository } from '../repositories/subs
 import type { SubscriptionRepository } from '../repositories/subscriptions.ts';
 import type { Actor, AuthorizationApi } from './contracts.ts';
 import type { SettingsService } from './settings.ts';
+import { behind } from './sync-overlap.ts';
 
 /**
  * A user's subscriptions as clients see them: effective counters (protocol `unread.ts`), never `rk`.
@@ -44,9 +45,6 @@ type Deps = {
 	authorization: AuthorizationApi;
 	settings: Pick<SettingsService, 'listPublic' | 'flag'>;
 };
-
-/** Answers go back this much before the date asked for: clocks differ, and commits come late. */
-const overlapMs = 10_000;
 
 /** A user's rooms with what is unread in them. Runs in: core. */
 export function subscriptionsService(deps: Deps): SubscriptionsService {
@@ -100,7 +98,7 @@ export function subscriptionsService(deps: Deps): SubscriptionsService {
 		list,
 
 		async since(uid, since) {
-			const after = new Date(since.getTime() - overlapMs);
+			const after = behind(since);
 			const update = (await list(uid)).filter(({ _updatedAt }) => _updatedAt > after);
 			const removed = await subscriptions.removedSince(uid, after);
 			return { update, remove: removed.map(({ _id, _deletedAt }) => ({ _id, _deletedAt })) };
