@@ -57,8 +57,9 @@ export function messagePosting(deps: Deps) {
 	async function prepare(actor: Actor, message: NewMessage, enter?: (room: Room) => Promise<unknown>) {
 		checkContent(message, settings);
 		const { rid, parent } = await placeOf(actor, message);
-		let scene = await sceneOf(rid, actor);
-		await checkWritable(actor, scene, deps);
+		const [found, mayAccess] = await Promise.all([sceneOf(rid, actor), canAccess(rid, actor)]);
+		let scene = found;
+		await checkWritable(actor, scene, mayAccess, deps);
 		if (enter !== undefined && scene.author === null && scene.room.t === 'c') {
 			await enter(scene.room);
 			scene = await sceneOf(rid, actor);

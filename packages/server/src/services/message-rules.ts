@@ -50,15 +50,17 @@ export function checkSize(message: Partial<NewMessage>, settings: SettingsReader
 /**
  * Whether this user may write into this room now.
  *
+ * @param mayAccess What authorization says of the room and the user: asked while the room is read.
  * @throws ClientError `error-not-allowed`, `room_is_blocked`, `error-room-archived`, `You_have_been_muted`
  * @see REST endpoints 6, `chat.sendMessage`
  */
 export async function checkWritable(
 	actor: Actor,
 	{ room, author }: Pick<PostScene, 'room' | 'author'>,
+	mayAccess: boolean,
 	{ authorization }: Pick<Rights, 'authorization'>,
 ): Promise<void> {
-	if (!(await authorization.canAccessRoom(room._id, actor.uid))) throw new ClientError('error-not-allowed');
+	if (!mayAccess) throw new ClientError('error-not-allowed');
 	if (author?.blocked === true || author?.blocker === true) throw new ClientError('room_is_blocked');
 	if (room.archived === true) throw new ClientError('error-room-archived', 'The room is archived');
 	await checkVoice(actor, room, authorization);
