@@ -364,6 +364,19 @@ test('who is online in a room is told to those who may see it', async (t) => {
 	assert.equal((await get(bob, 'groups.online', { query: '{"name":"x"}' })).body['error'], 'Group does not exists');
 });
 
+test('who is in a room is told to its members alone', async (t) => {
+	const { get, post, givenUser } = await requests(t);
+	const [ana, bob] = [await givenUser('ana'), await givenUser('bob')];
+	await post(ana, 'channels.create', { name: 'x' });
+	const ask = (actor: typeof ana, query: object) => get(actor, 'rooms.isMember', { roomName: 'x', ...query });
+	assert.deepEqual((await ask(ana, { username: 'bob' })).body, { success: true, isMember: false });
+	assert.deepEqual((await ask(ana, { userId: 'id-ana' })).body, { success: true, isMember: true });
+	assert.equal((await ask(bob, { username: 'ana' })).status, 403);
+	const unknown = await ask(ana, { username: 'nobody' });
+	assert.deepEqual([unknown.status, unknown.body['error']], [400, 'error-user-not-found']);
+	assert.equal((await ask(ana, {})).body['errorType'], 'error-user-param-not-provided');
+});
+
 test('no answer carries a join code or our own counters', async (t) => {
 	const { get, post, db, givenUser } = await requests(t);
 	const ana = await givenUser('ana');

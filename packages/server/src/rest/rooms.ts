@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ClientError } from '@rookery/protocol/errors.ts';
 import type { Room } from '@rookery/protocol/records.ts';
 import type { Actor } from '../services/contracts.ts';
 import type { CoreServices } from '../services/core.ts';
@@ -6,7 +7,7 @@ import { readDate, readFields } from './list-query.ts';
 import { qText } from './query.ts';
 import { freshAnswer, roomAnswer } from './room-reading.ts';
 import { anyRoomOf, bodyText, requireAccess, roomRefBody, roomRefQuery } from './room-ref.ts';
-import { RestFailure, route } from './route.ts';
+import { forbidden, RestFailure, route } from './route.ts';
 import { userOf, userRefQuery } from './user-ref.ts';
 
 const roomIdBody = z.object({ roomId: bodyText });
@@ -153,8 +154,12 @@ export const roomsIsMember = route({
 	query: z.object({ ...roomRefQuery, ...userRefQuery }),
 	run: async ({ actor, query, services }) => {
 		const room = await anyRoomOf(services, query, 'allowed');
-		await requireAccess(services, actor, room);
-		const user = await userOf(services, query);
+		if (!(await services.rooms.isMember(actor.uid, room._id))) throw forbidden();
+		const user = await userOf(services, query).catch((error: unknown) => {
+			// The contract has this one as a bare text.
+			const isUnknown = error instanceof ClientError && error.code === 'error-invalid-user';
+			throw isUnknown ? new RestFailure(400, 'error-user-not-found') : error;
+		});
 		return { isMember: await services.rooms.isMember(user._id, room._id) };
 	},
 });
