@@ -199,63 +199,24 @@ export function messageRepository(db: Db) {
 		},
 
 		/**
-		 * Adds a reaction in one conditional write.
+		 * Adds a reaction or takes it back, in one conditional write. The emoji goes with its last user, the field with the
+		 * last emoji.
 		 *
 		 * @param emoji `:name:`, of letters, digits and `_+-` only: it becomes the name of a field.
-		 * @returns The new version; null when the user's reaction is there already, or the message is gone.
+		 * @param shouldReact undefined = whatever is not the case now.
+		 * @returns The new version; null when it was so already, or the message is gone.
 		 */
-		addReaction(id: MessageId, emoji: string, username: string): Promise<Message | null> {
+		setReaction(
+			id: MessageId,
+			emoji: string,
+			username: string,
+			shouldReact: boolean | undefined,
+		): Promise<Message | null> {
 			const users = `reactions.${emoji}.usernames`;
-			return messages.findOneAndUpdate(
-				{ _id: id, [users]: { $ne: username } },
-				[
-					{
-						$set: {
-							reactions: {
-								$mergeObjects: [
-									{ $cond: [{ $eq: [{ $type: '$reactions' }, 'object'] }, '$reactions', {}] },
-									{
-										[emoji]: {
-											usernames: { $concatArrays: [{ $ifNull: [`$${users}`, []] }, [{ $literal: username }]] },
-										},
-									},
-								],
-							},
-							_updatedAt: '$$NOW',
-						},
-					},
-				],
-				{ returnDocument: 'after' },
-			);
-		},
-
-		/**
-		 * Takes a reaction back in one conditional write. The emoji goes with its last user, the field with the last emoji.
-		 *
-		 * @returns The new version; null when the user has no such reaction, or the message is gone.
-		 */
-		removeReaction(id: MessageId, emoji: string, username: string): Promise<Message | null> {
-			const users = `reactions.${emoji}.usernames`;
-			return messages.findOneAndUpdate(
-				{ _id: id, [users]: username },
-				[
-					{ $set: { [users]: { $setDifference: [`$${users}`, [{ $literal: username }]] }, _updatedAt: '$$NOW' } },
-					{
-						$set: {
-							reactions: {
-								$arrayToObject: {
-									$filter: {
-										input: { $objectToArray: '$reactions' },
-										cond: { $gt: [{ $size: { $ifNull: ['$$this.v.usernames', []] } }, 0] },
-									},
-								},
-							},
-						},
-					},
-					{ $set: { reactions: { $cond: [{ $eq: ['$reactions', {}] }, '$$REMOVE', '$reactions'] } } },
-				],
-				{ returnDocument: 'after' },
-			);
+			const asAsked = { true: { [users]: { $ne: username } }, false: { [users]: username }, undefined: {} };
+			return messages.findOneAndUpdate({ _id: id, ...asAsked[`${shouldReact}`] }, reactionUpdate(emoji, username), {
+				returnDocument: 'after',
+			});
 		},
 
 		/**
@@ -353,6 +314,23 @@ function threadUpdate(counted: Replies, followers: UserId[]): Document[] {
 	const added = { $filter: { input: { $literal: followers }, cond: { $not: [{ $in: ['$$this', known] }] } } };
 	const replies = { $concatArrays: [known, added] };
 	return [{ $set: { tcount: counted.tcount, tlm: counted.tlm, replies, _updatedAt: '$$NOW' } }];
+}
+
+/** Takes the user from those who reacted so, or adds him. */
+function reactionUpdate(emoji: string, username: string): Document[] {
+	const own = [{ $literal: username }];
+	const usernames = { $ifNull: [`$reactions.${emoji}.usernames`, []] };
+	const others = { $filter: { input: usernames, cond: { $not: [{ $in: ['$$this', own] }] } } };
+	const isThere = { $in: [own[0], usernames] };
+	const next = { $cond: [isThere, others, { $concatArrays: [usernames, own] }] };
+	const before = { $cond: [{ $eq: [{ $type: '$reactions' }, 'object'] }, '$reactions', {}] };
+	const isUsed = { $gt: [{ $size: { $ifNull: ['$$this.v.usernames', []] } }, 0] };
+	const used = { $arrayToObject: { $filter: { input: { $objectToArray: '$reactions' }, cond: isUsed } } };
+	return [
+		{ $set: { reactions: { $mergeObjects: [before, { [emoji]: { usernames: next } }] }, _updatedAt: '$$NOW' } },
+		{ $set: { reactions: used } },
+		{ $set: { reactions: { $cond: [{ $eq: ['$reactions', {}] }, '$$REMOVE', '$reactions'] } } },
+	];
 }
 
 /** The reference of an author as a message carries it. */

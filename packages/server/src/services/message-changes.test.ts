@@ -183,6 +183,22 @@ test('reactions of many users at once all count, and go without a trace', async 
 	assert.equal((await storedRoom(rid)).lastMessage?.reactions, undefined);
 });
 
+test('of one click after the other none is lost, however close they come', async (t) => {
+	const { core, givenUser, givenRoom, storedRoom } = await messagesHarness(t);
+	const [one, two] = [core().messages, core().messages];
+	const ana = await givenUser('ana');
+	const rid = await givenRoom([ana]);
+	const { _id } = await one.send(ana, { rid, msg: 'react' });
+	const click = (times: number) =>
+		Promise.all(Array.from({ length: times }, (_, index) => (index % 2 === 0 ? one : two).react(ana, 'smile', _id)));
+	await click(15);
+	const expected = { ':smile:': { usernames: ['ana'] } };
+	assert.deepEqual((await one.find(ana, _id))?.reactions, expected);
+	assert.deepEqual((await storedRoom(rid)).lastMessage?.reactions, expected);
+	await click(15);
+	assert.equal((await one.find(ana, _id))?.reactions, undefined);
+});
+
 test('a reaction needs an emoji, access and a voice', async (t) => {
 	const { core, noticesTo, givenUser, givenRoom } = await messagesHarness(t);
 	const { messages } = core();

@@ -27,13 +27,10 @@ export function messageReactions({ messages, posts, authorization, reach, explai
 	}
 
 	async function toggle(message: Message, emoji: string, username: string, shouldReact: boolean | undefined) {
-		if (shouldReact !== true) {
-			const without = await messages.removeReaction(message._id, emoji, username);
-			if (without !== null || shouldReact === false) return without;
-		}
 		const present = Object.keys(message.reactions ?? {});
-		if (present.length >= maxEmojis && !present.includes(emoji)) throw invalidEmoji();
-		return messages.addReaction(message._id, emoji, username);
+		const isFull = present.length >= maxEmojis && !present.includes(emoji);
+		if (isFull && shouldReact !== false) throw invalidEmoji();
+		return messages.setReaction(message._id, emoji, username, shouldReact);
 	}
 
 	/** @see MessagesService.react */
