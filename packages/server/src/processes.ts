@@ -35,6 +35,7 @@ import { loadSettings, settingsService, type SettingsReader } from './services/s
 import { subscriptionsService } from './services/subscriptions.ts';
 import { usersService } from './services/users.ts';
 import type { RawHandler } from './transport/http.ts';
+import { landingPage } from './transport/landing-page.ts';
 import { openPublicServer, type PublicServer } from './transport/public-server.ts';
 
 /** The processes Rookery consists of; each can run alone, all can run in one. */
@@ -360,11 +361,14 @@ function openHttp(parts: Part[], context: ProcessContext): Promise<PublicServer>
 		enabled: settings.flag('API_Enable_CORS'),
 		origin: settings.text('API_CORS_Origin', '*'),
 	});
+	const prefix = new URL(context.rootUrl).pathname.replace(/\/$/, '');
+	const page =
+		rest === undefined ? [] : [landingPage(prefix, context.rootUrl, () => rest.settings.text('Site_Name', 'Rookery'))];
 	return openPublicServer({
 		rest: rest === undefined ? null : { routes, run: rest.run, cors: () => cors(rest) },
 		acceptor: acceptor ?? null,
-		before,
-		prefix: new URL(context.rootUrl).pathname.replace(/\/$/, ''),
+		before: [...before, ...page],
+		prefix,
 		port: config.port,
 		host: config.bindIp ?? (isSingle ? '127.0.0.1' : '0.0.0.0'),
 		forwardedCount: config.forwardedCount,
