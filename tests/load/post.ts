@@ -3,12 +3,12 @@ import { startControl } from './control.ts';
 import { countDatabase } from './counters.ts';
 import { cpuBetween, readCpu } from './machine.ts';
 import { pairedRatio, pairedRun, type Contender } from './paired-run.ts';
-import { openReaders, type Readers } from './readers.ts';
-import { atMost, number, type Report } from './report.ts';
+import { benchLatency, latencyLoad } from './post-latency.ts';
+import { indices, readersOf, type Readers } from './readers.ts';
+import { atMost, type Report } from './report.ts';
 import { restAuthor } from './rest-author.ts';
-import { quantile } from './statistics.ts';
 import { startSystem, type SystemUnderTest } from './system.ts';
-import { fillWorkspace, type BenchRoom, type BenchUser } from './workspace.ts';
+import { fillWorkspace, type BenchRoom } from './workspace.ts';
 
 /** How much is run. */
 export type Effort = 'quick' | 'normal' | 'full';
@@ -23,16 +23,11 @@ const sizes: Record<Effort, Size> = {
 
 const memberCounts = [2, 10, 100, 1000] as const;
 const streamerCounts = [1, 2] as const;
-/** Rooms, members each, and posts a second of the measurement of latency. */
-const latency = { rooms: 10, members: 50, postsPerSecond: 50 };
 /** Posts whose effects are counted one by one. */
 const countedPosts = 20;
 /** What follows a post later than its answer has come by then: the room's outbox, coalesced frames. */
 const settleMs = 1500;
 const idleSeconds = 3;
-
-/** Rocket.Chat's own services on such a machine, one streamer. @see performance, 2b */
-const rocketChat = { ackedP50: 4.3, ackedP99: 10.1, startedP50: 7.5, startedP99: 17 };
 
 /** A system with everything in it that the bench uses. */
 type Prepared = {
@@ -40,7 +35,6 @@ type Prepared = {
 	system: SystemUnderTest;
 	author: ReturnType<typeof restAuthor>;
 	byMembers: Map<number, { room: BenchRoom; readers: Readers }>;
-	latencyRooms: { rids: string[]; readers: Readers };
 };
 
 /** What a bench gives back but what the runner knows itself. */
@@ -62,7 +56,7 @@ export async function benchPost(effort: Effort, onProgress: (text: string) => vo
 		const contenders = prepared.flatMap((entry) => memberCounts.map((m) => contender(entry, m, size.posts)));
 		const variants = await pairedRun({ contenders, control, repetitions: size.repetitions, onProgress });
 		const findings: Findings = {
-			params: { effort, ...size, memberCounts, streamerCounts, latency, countedPosts },
+			params: { effort, ...size, memberCounts, streamerCounts, latency: latencyLoad, countedPosts },
 			variants,
 			ratios: [],
 			goals: [],
@@ -76,10 +70,9 @@ export async function benchPost(effort: Effort, onProgress: (text: string) => vo
 			}
 		}
 		compare(findings);
-		for (const entry of prepared) {
-			onProgress(`latency at ${latency.postsPerSecond} posts a second, ${entry.streamers} streamer(s)`);
-			await measureLatency(entry, size.latencySeconds, findings);
-		}
+		// Latency is measured with nothing else on the machine.
+		for (const entry of prepared.splice(0)) await dispose(entry);
+		await benchLatency(size.latencySeconds, findings, onProgress);
 		return findings;
 	} finally {
 		for (const entry of prepared) await dispose(entry);
@@ -91,14 +84,7 @@ async function prepare(streamers: number, onProgress: (text: string) => void): P
 	const system = await startSystem(streamers);
 	try {
 		const { server, addresses } = system;
-		const rooms = [
-			...memberCounts.map((m) => ({ _id: `benchroom${m}`, members: indices(0, m) })),
-			...Array.from({ length: latency.rooms }, (_, index) => ({
-				_id: `benchlatency${index}`,
-				// The author is a member everywhere.
-				members: [0, ...indices(1 + index * (latency.members - 1), latency.members - 1)],
-			})),
-		];
+		const rooms = memberCounts.map((m) => ({ _id: `benchroom${m}`, members: indices(0, m) }));
 		const filled = await fillWorkspace(server.db, Math.max(...memberCounts), rooms);
 		const [author] = filled[0]?.members ?? [];
 		if (author === undefined) throw new Error('the workspace is empty');
@@ -108,31 +94,16 @@ async function prepare(streamers: number, onProgress: (text: string) => void): P
 			const room = filled[index];
 			if (room !== undefined) byMembers.set(m, { room, readers: await readersOf(addresses.streamers, [room], author) });
 		}
-		const latencyRooms = filled.slice(memberCounts.length);
-		const readers = await readersOf(addresses.streamers, latencyRooms, author);
 		return {
 			streamers,
 			system,
 			author: restAuthor(addresses.core, author),
 			byMembers,
-			latencyRooms: { rids: latencyRooms.map(({ _id }) => _id), readers },
 		};
 	} catch (error) {
 		await system.stop();
 		throw error;
 	}
-}
-
-function readersOf(addresses: string[], rooms: BenchRoom[], author: BenchUser): Promise<Readers> {
-	const members = rooms.flatMap(({ _id: rid, members }) => members.map((user) => ({ user, rid })));
-	return openReaders(
-		addresses,
-		members.filter(({ user }) => user._id !== author._id),
-	);
-}
-
-function indices(first: number, count: number): number[] {
-	return Array.from({ length: count }, (_, index) => first + index);
 }
 
 function nameOf({ streamers }: Pick<Prepared, 'streamers'>, m: number): string {
@@ -187,6 +158,7 @@ async function measureIdle({ streamers, system }: Prepared, { variants }: Findin
 /** Counts what each post asks of the database and of the bus. */
 async function count(entry: Prepared, m: number, { variants, goals }: Findings): Promise<void> {
 	const { server, bus } = entry.system;
+	if (bus === null) throw new Error('a system of one process has no bus to count on');
 	const { run } = contender(entry, m, 1);
 	const readers = entry.byMembers.get(m)?.readers;
 	const before = readers?.received();
@@ -237,66 +209,6 @@ function compare({ variants, ratios, notes }: Findings): void {
 	}
 }
 
-/** Posts at a fixed rate, whether answers come or not, and times every delivery. */
-async function measureLatency(entry: Prepared, seconds: number, { variants, goals, notes }: Findings): Promise<void> {
-	const { rids, readers } = entry.latencyRooms;
-	const total = seconds * latency.postsPerSecond;
-	const first = lastPost + 1;
-	lastPost += total;
-	const started = new Float64Array(total);
-	const acknowledged = new Float64Array(total);
-	const arrivals: { post: number; at: number }[] = [];
-	const wanted = total * (latency.members - 1);
-	const all = new Promise<void>((resolve) => {
-		readers.onMessage((number, at) => {
-			if (number < first || number >= first + total) return;
-			arrivals.push({ post: number - first, at });
-			if (arrivals.length === wanted) resolve();
-		});
-	});
-	const answers: Promise<void>[] = [];
-	const startedAt = performance.now();
-	for (let post = 0; post < total; post++) {
-		const dueInMs = startedAt + (post * 1000) / latency.postsPerSecond - performance.now();
-		if (dueInMs > 0) await pause(dueInMs);
-		started[post] = performance.now();
-		const answer = entry.author.post(rids[post % rids.length] ?? '', `bench-${first + post} `.padEnd(120, 'x'));
-		answers.push(
-			answer.then(() => {
-				acknowledged[post] = performance.now();
-			}),
-		);
-	}
-	await Promise.all(answers);
-	await Promise.race([all, pause(20_000, undefined, { ref: false })]);
-	const lost = wanted - arrivals.length;
-	const fromStart = arrivals.map(({ post, at }) => at - (started[post] ?? 0));
-	const fromAck = arrivals.map(({ post, at }) => at - (acknowledged[post] ?? 0));
-	const counters = {
-		startedP50Ms: quantile(fromStart, 0.5),
-		startedP99Ms: quantile(fromStart, 0.99),
-		ackedP50Ms: quantile(fromAck, 0.5),
-		ackedP99Ms: quantile(fromAck, 0.99),
-		lost,
-	};
-	variants[`latency s=${entry.streamers}`] = { reps: [], counters };
-	notes.push(...latencyNotes(entry.streamers, counters));
-	goals.push(
-		atMost(`started -> frame p50 ms, s=${entry.streamers}`, counters.startedP50Ms, 10, rocketChat.startedP50),
-		atMost(`started -> frame p99 ms, s=${entry.streamers}`, counters.startedP99Ms, 40, rocketChat.startedP99),
-		atMost(`deliveries lost, s=${entry.streamers}`, lost, 0),
-	);
-}
-
-function latencyNotes(streamers: number, measured: Record<string, number>): string[] {
-	const of = (name: string): string => number(measured[name] ?? Number.NaN);
-	return [
-		`Latency, ${latency.rooms} rooms of ${latency.members}, ${latency.postsPerSecond} posts/s, ${streamers} streamer(s); in brackets Rocket.Chat's services on such a machine (performance, 2b):`,
-		`  acknowledged -> frame  p50 ${of('ackedP50Ms')} ms (${rocketChat.ackedP50}), p99 ${of('ackedP99Ms')} ms (${rocketChat.ackedP99}); below 0: the frame came before the answer`,
-		`  started -> frame       p50 ${of('startedP50Ms')} ms (${rocketChat.startedP50}), p99 ${of('startedP99Ms')} ms (${rocketChat.startedP99})`,
-	];
-}
-
 function notes(): string[] {
 	return [
 		'CPU is that of all processes of a system: services, supervisor, MongoDB, NATS. Clients run in another process on the same machine; loopback charges their part of TCP to the sender.',
@@ -309,7 +221,6 @@ function notes(): string[] {
 
 async function dispose(entry: Prepared): Promise<void> {
 	for (const { readers } of entry.byMembers.values()) readers.close();
-	entry.latencyRooms.readers.close();
 	entry.author.close();
 	await entry.system.stop();
 }

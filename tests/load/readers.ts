@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import type { BenchUser } from './workspace.ts';
+import type { BenchRoom, BenchUser } from './workspace.ts';
 
 /** Clients that read rooms live and parse as little as they can. */
 export type Readers = {
@@ -104,4 +104,18 @@ function heard(socket: WebSocket, fits: (text: string) => boolean, signal: Abort
 		socket.on('close', closed);
 		signal.addEventListener('abort', late);
 	});
+}
+
+/** Sockets for the members of rooms but the author, each with its room open. */
+export function readersOf(addresses: string[], rooms: BenchRoom[], author: BenchUser): Promise<Readers> {
+	const members = rooms.flatMap(({ _id: rid, members }) => members.map((user) => ({ user, rid })));
+	return openReaders(
+		addresses,
+		members.filter(({ user }) => user._id !== author._id),
+	);
+}
+
+/** Whole numbers from `first` on. */
+export function indices(first: number, count: number): number[] {
+	return Array.from({ length: count }, (_, index) => first + index);
 }

@@ -11,10 +11,14 @@ import { startServer, type TestServer } from '../contract/server.ts';
 import { processTree } from './machine.ts';
 import { tapBus, type BusTap } from './counters.ts';
 
-/** A whole system of its own: MongoDB, NATS and the six services as processes, as `rookery up --separate` starts them. */
+/**
+ * A whole system of its own: MongoDB and the services, in one process as `rookery up` starts them, or as six over NATS as
+ * `rookery up --separate` does.
+ */
 export type SystemUnderTest = {
 	server: TestServer;
-	bus: BusTap;
+	/** null in one process: its bus cannot be listened to from outside. */
+	bus: BusTap | null;
 	/** Addresses of core and of each streamer, as a proxy in front of them would use them. */
 	addresses: { core: string; streamers: string[] };
 	/** Every process of it: services, supervisor, MongoDB, NATS. */
@@ -23,7 +27,7 @@ export type SystemUnderTest = {
 };
 
 /** Starts a system on databases that hold nothing else, so that every command and message on them is its own. */
-export async function startSystem(streamers: number): Promise<SystemUnderTest> {
+export async function startSystem(form: 'one process' | number): Promise<SystemUnderTest> {
 	const folder = await mkdtemp(join(tmpdir(), 'rookery-bench-'));
 	const stops: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true, maxRetries: 5 })];
 	const stop = async (): Promise<void> => {
@@ -48,18 +52,21 @@ export async function startSystem(streamers: number): Promise<SystemUnderTest> {
 		const nats = await startNats({ path: programs.nats.path, env });
 		stops.push(nats.stop);
 		Object.assign(env, { ROOKERY_TEST_MONGO_URL: mongo.url, ROOKERY_TEST_NATS_URL: nats.url });
-		const server = await startServer('six processes', {
-			args: ['--streamers', String(streamers)],
-			env: { TRANSPORTER: nats.url, LOG_LEVEL: 'info' },
-		});
+		const isSingle = form === 'one process';
+		const server = isSingle
+			? await startServer('one process')
+			: await startServer('six processes', {
+					args: ['--streamers', String(form)],
+					env: { TRANSPORTER: nats.url, LOG_LEVEL: 'info' },
+				});
 		stops.push(server.stop);
-		const bus = await tapBus(nats.url);
-		stops.push(bus.close);
+		const bus = isSingle ? null : await tapBus(nats.url);
+		if (bus !== null) stops.push(bus.close);
 		const root = server.child.pid ?? 0;
 		return {
 			server,
 			bus,
-			addresses: addressesOf(server),
+			addresses: isSingle ? { core: server.url, streamers: [server.url] } : addressesOf(server),
 			pids: () => [...processTree(root), mongo.pid, nats.pid],
 			stop,
 		};
