@@ -65,7 +65,7 @@ async function clientHarness(t: TestContext, values: Record<string, unknown> = {
 
 type Answer = Record<string, unknown> & { message?: Message; error?: string; errorType?: string; success?: boolean };
 
-test('chat.postMessage: every name of a room, old names of fields, several targets, five commands for a member', async (t) => {
+test('chat.postMessage: every name of a room, old names of fields, several targets, four commands for a member', async (t) => {
 	const { rest, reports, db, granted, givenUser, givenRoom } = await clientHarness(t);
 	const [ana, bob] = [await givenUser('ana'), await givenUser('bob')];
 	const rid = await givenRoom([ana], { name: 'lobby' });

@@ -80,6 +80,11 @@ export const chatPostMessage = route({
 		const [first] = list;
 		if (first === undefined) throw new ClientError('invalid-channel');
 		const posted = postedFields(body);
+		const enter = (entered: Room): Promise<boolean> => services.rooms.join(actor, entered);
+		// Most bots name a room by its id: the post itself finds it.
+		const direct = list.length > 1 || /^\s*[@#]/.test(first) ? null : { ...posted, rid: first.trim() };
+		const known = direct === null ? null : await plainly(services.messages.sendIfRoom(actor, direct, enter));
+		if (known !== null) return postAnswer(services, actor, first, known);
 		const rooms = new Map<string, Room>();
 		for (const target of list) {
 			// Joining is left to the post, which reads the membership anyway. Nothing is posted unless every target exists.
@@ -88,14 +93,17 @@ export const chatPostMessage = route({
 		}
 		let answered: Message | undefined;
 		for (const room of rooms.values()) {
-			const enter = (entered: Room): Promise<boolean> => services.rooms.join(actor, entered);
 			const sent = await plainly(services.messages.send(actor, { ...posted, rid: room._id }, enter));
 			answered ??= sent;
 		}
 		if (answered === undefined) throw new ClientError('invalid-channel');
-		return { ts: answered.ts.getTime(), channel: first, message: await shown(services, actor, answered) };
+		return postAnswer(services, actor, first, answered);
 	},
 });
+
+async function postAnswer(services: CoreServices, actor: Actor, channel: string, message: Message) {
+	return { ts: message.ts.getTime(), channel, message: await shown(services, actor, message) };
+}
 
 type PostBody = {
 	text?: string | undefined;

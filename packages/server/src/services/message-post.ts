@@ -48,21 +48,19 @@ export function messagePosting(deps: Deps) {
 		return deps.authorization.canAccessRoom(rid, actor.uid);
 	}
 
-	async function sceneOf(rid: RoomId, actor: Actor): Promise<PostScene> {
-		const scene = await posts.findScene(rid, actor.uid);
-		if (scene === null) throw new ClientError('error-invalid-room');
-		return scene;
-	}
-
+	/** @returns null when there is no such room */
 	async function prepare(actor: Actor, message: NewMessage, enter?: (room: Room) => Promise<unknown>) {
 		checkContent(message, settings);
 		const { rid, parent } = await placeOf(actor, message);
-		const [found, mayAccess] = await Promise.all([sceneOf(rid, actor), canAccess(rid, actor)]);
+		const [found, mayAccess] = await Promise.all([posts.findScene(rid, actor.uid), canAccess(rid, actor)]);
+		if (found === null) return null;
+		await checkWritable(actor, found, mayAccess, deps);
 		let scene = found;
-		await checkWritable(actor, scene, mayAccess, deps);
 		if (enter !== undefined && scene.author === null && scene.room.t === 'c') {
 			await enter(scene.room);
-			scene = await sceneOf(rid, actor);
+			const entered = await posts.findScene(rid, actor.uid);
+			if (entered === null) return null;
+			scene = entered;
 		}
 		const parts = partsOfMessage(message);
 		await checkClaims(actor, { ...message, names: parts }, scene, deps);
@@ -127,19 +125,44 @@ export function messagePosting(deps: Deps) {
 		outbox.add(message.rid, message._id);
 	}
 
+	/** @returns null when there is no such room */
+	async function post(
+		actor: Actor,
+		message: NewMessage,
+		enter?: (room: Room) => Promise<unknown>,
+	): Promise<Message | null> {
+		const prepared = await prepare(actor, message, enter);
+		if (prepared === null) return null;
+		const { scene, unsent } = prepared;
+		const { stored, isNew } = await messages.insertOnce(unsent, scene.newest);
+		if (isNew) await countAndFollow(stored, scene);
+		else if (!isSamePost(stored, unsent)) throw new ClientError('error-not-allowed');
+		return stored;
+	}
+
+	/** Runs a post; a refusal is also shown to its author on his screen. */
+	async function explained<T>(actor: Actor, { rid }: NewMessage, run: () => Promise<T>): Promise<T> {
+		try {
+			return await run();
+		} catch (error) {
+			if (error instanceof ClientError) deps.explain(actor.uid, rid, error);
+			throw error;
+		}
+	}
+
 	return {
 		/** @see MessagesService.send */
-		async send(actor: Actor, message: NewMessage, enter?: (room: Room) => Promise<unknown>): Promise<Message> {
-			try {
-				const { scene, unsent } = await prepare(actor, message, enter);
-				const { stored, isNew } = await messages.insertOnce(unsent, scene.newest);
-				if (isNew) await countAndFollow(stored, scene);
-				else if (!isSamePost(stored, unsent)) throw new ClientError('error-not-allowed');
-				return stored;
-			} catch (error) {
-				if (error instanceof ClientError) deps.explain(actor.uid, message.rid, error);
-				throw error;
-			}
+		send(actor: Actor, message: NewMessage, enter?: (room: Room) => Promise<unknown>): Promise<Message> {
+			return explained(actor, message, async () => {
+				const sent = await post(actor, message, enter);
+				if (sent === null) throw new ClientError('error-invalid-room');
+				return sent;
+			});
+		},
+
+		/** @see MessagesService.sendIfRoom */
+		sendIfRoom(actor: Actor, message: NewMessage, enter?: (room: Room) => Promise<unknown>): Promise<Message | null> {
+			return explained(actor, message, () => post(actor, message, enter));
 		},
 
 		/** @see MessagesService.postSystem */

@@ -95,6 +95,8 @@ export type MessagesService = {
 	 * @throws ClientError the codes of `chat.sendMessage`
 	 */
 	send(actor: Actor, message: NewMessage, enter?: (room: Room) => Promise<unknown>): Promise<Message>;
+	/** As `send`, but null when there is no room of this id: for targets that may be something else. */
+	sendIfRoom(actor: Actor, message: NewMessage, enter?: (room: Room) => Promise<unknown>): Promise<Message | null>;
 	/** Stores a system message (`uj`, `au`, `r`, ...): no permission is asked, only `msgs` and `rk.s` move. */
 	postSystem(
 		t: string,
@@ -222,6 +224,7 @@ export function messagesService(given: Deps): MessagesService {
 
 	return {
 		send: posting.send,
+		sendIfRoom: posting.sendIfRoom,
 		postSystem: posting.postSystem,
 		settle: messageSettling({ ...deps, posting }),
 		async removeAll(rid) {
