@@ -82,7 +82,7 @@ export const chatPostMessage = route({
 		const posted = postedFields(body);
 		const enter = (entered: Room): Promise<boolean> => services.rooms.join(actor, entered);
 		// Most bots name a room by its id: the post itself finds it.
-		const isId = typeof body.roomId === 'string' || /^[0-9A-Za-z]{17,}$/.test(first);
+		const isId = body.roomId !== undefined || /^[0-9A-Za-z]{17,}$/.test(first);
 		const direct = list.length === 1 && isId ? { ...posted, rid: first } : null;
 		const known = direct === null ? null : await plainly(services.messages.sendIfRoom(actor, direct, enter));
 		if (known !== null) return postAnswer(services, actor, first, known);
