@@ -83,7 +83,7 @@ export const variables = {
 		fallback: 'random',
 	},
 	ROOKERY_ENCRYPTION_KEY: {
-		meaning: 'encrypts second-factor secrets at rest',
+		meaning: 'key for second-factor secrets at rest; this version stores none',
 		allowed: '16 to 4096 characters',
 		fallback: '',
 		show: 'nothing',
