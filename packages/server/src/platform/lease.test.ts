@@ -210,7 +210,7 @@ test('never do two hubs act at the same moment, and a later one has a later epoc
 		minLength: 2,
 		maxLength: 3,
 	});
-	let terms = 0;
+	let handovers = 0;
 	const property = fc.asyncProperty(plan, async (plans) => {
 		const { store, fail } = memoryStore();
 		const { now, sleep, run } = simulation();
@@ -252,10 +252,11 @@ test('never do two hubs act at the same moment, and a later one has a later epoc
 			if (only === undefined) return;
 			const next = { at: hubs.indexOf(only), epoch: only.epoch() ?? 0 };
 			assert.ok(next.epoch >= former.epoch + (next.at === former.at ? 0 : 1), 'the epoch did not grow');
-			if (next.at !== former.at) terms += 1;
+			if (former.at !== -1 && next.at !== former.at) handovers += 1;
 			former = next;
 		});
 	});
 	await fc.assert(property, { numRuns: 150, endOnFailure: true });
-	assert.ok(terms > 150, 'the lease did change hands');
+	// The property says nothing where nobody follows anybody. How often is chance; never in 150 runs is not.
+	assert.ok(handovers > 0, 'the lease did change hands');
 });

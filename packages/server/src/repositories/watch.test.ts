@@ -185,7 +185,8 @@ test(
 		assert.equal((updated.after as Row | null)?.['small'], 1);
 		assert.equal((await next()).id, 'next');
 		assert.deepEqual((await next()).before, { _id: 'next' }, 'images are back');
-		assert.equal(retries.length, 1);
+		// Whether the insert before it comes in the same batch decides if the stream meets the large change once or twice.
+		assert.ok(retries.length === 1 || retries.length === 2, `${retries.length} retries`);
 	},
 );
 
