@@ -189,11 +189,16 @@ export function messageRepository(db: Db) {
 		): Promise<Message | null> {
 			return messages.findOneAndUpdate(
 				{ _id: id, ...conditionFilter(condition) },
-				{
-					...(change.set === undefined ? {} : { $set: change.set }),
-					...(change.unset === undefined || change.unset.length === 0 ? {} : { $unset: unsetOf(change.unset) }),
-					$currentDate: { _updatedAt: true, ...(change.editedAt === true ? { editedAt: true } : {}) },
-				},
+				[
+					{
+						$set: {
+							...literals(change.set ?? {}),
+							...(change.editedAt === true ? { editedAt: '$$NOW' } : {}),
+							...version,
+						},
+					},
+					...(change.unset === undefined || change.unset.length === 0 ? [] : [{ $unset: change.unset }]),
+				],
 				{ returnDocument: 'after' },
 			);
 		},
@@ -292,8 +297,13 @@ function conditionFilter(condition: Partial<Message>): Filter<Message> {
 	) as Filter<Message>;
 }
 
-function unsetOf(fields: (keyof Message)[]): Record<string, 1> {
-	return Object.fromEntries(fields.map((field) => [field, 1]));
+/** A new version of a message: later than the one before, also within one millisecond, so that the newer can be told. */
+const version = { _updatedAt: { $max: ['$$NOW', { $add: [{ $ifNull: ['$_updatedAt', new Date(0)] }, 1] }] } };
+
+/** Values of clients as values: in a pipeline a bare `$name` would be read as a field. */
+function literals(values: Partial<Message>): Document {
+	const given = Object.entries(values).filter(([, value]) => value !== undefined);
+	return Object.fromEntries(given.map(([field, value]) => [field, { $literal: value }]));
 }
 
 type Replies = { tcount: number; tlm: Date | null };
@@ -309,11 +319,11 @@ async function countReplies(messages: Collection<Message>, tmid: MessageId): Pro
 }
 
 function threadUpdate(counted: Replies, followers: UserId[]): Document[] {
-	if (counted.tcount === 0) return [{ $unset: ['tcount', 'tlm', 'replies'] }, { $set: { _updatedAt: '$$NOW' } }];
+	if (counted.tcount === 0) return [{ $unset: ['tcount', 'tlm', 'replies'] }, { $set: version }];
 	const known = { $ifNull: ['$replies', []] };
 	const added = { $filter: { input: { $literal: followers }, cond: { $not: [{ $in: ['$$this', known] }] } } };
 	const replies = { $concatArrays: [known, added] };
-	return [{ $set: { tcount: counted.tcount, tlm: counted.tlm, replies, _updatedAt: '$$NOW' } }];
+	return [{ $set: { tcount: counted.tcount, tlm: counted.tlm, replies, ...version } }];
 }
 
 /** Takes the user from those who reacted so, or adds him. */
@@ -327,7 +337,7 @@ function reactionUpdate(emoji: string, username: string): Document[] {
 	const isUsed = { $gt: [{ $size: { $ifNull: ['$$this.v.usernames', []] } }, 0] };
 	const used = { $arrayToObject: { $filter: { input: { $objectToArray: '$reactions' }, cond: isUsed } } };
 	return [
-		{ $set: { reactions: { $mergeObjects: [before, { [emoji]: { usernames: next } }] }, _updatedAt: '$$NOW' } },
+		{ $set: { reactions: { $mergeObjects: [before, { [emoji]: { usernames: next } }] }, ...version } },
 		{ $set: { reactions: used } },
 		{ $set: { reactions: { $cond: [{ $eq: ['$reactions', {}] }, '$$REMOVE', '$reactions'] } } },
 	];
