@@ -1,4 +1,5 @@
 import { WebSocket } from 'ws';
+import { refuseSecrets } from './secrets.ts';
 import type { Session } from './server.ts';
 
 export type Frame = Record<string, any>;
@@ -39,7 +40,9 @@ export async function connect(socketUrl: string): Promise<Ddp> {
 	);
 	socket.on('error', () => undefined);
 	socket.on('message', (data: Buffer) => {
-		const frame = JSON.parse(data.toString('utf8')) as Frame;
+		const text = data.toString('utf8');
+		refuseSecrets(text);
+		const frame = JSON.parse(text) as Frame;
 		if (frame['msg'] === 'ping')
 			socket.send(JSON.stringify({ msg: 'pong', ...(frame['id'] ? { id: frame['id'] } : {}) }));
 		frames.push(frame);
