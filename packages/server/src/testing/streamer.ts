@@ -71,7 +71,7 @@ const noReads: StreamerReads = {
 	userFacts: async () => [],
 };
 
-export async function streamerRig(t: TestContext, options: RigOptions = {}): Promise<StreamerRig> {
+export async function streamerRig(t: Pick<TestContext, 'after'>, options: RigOptions = {}): Promise<StreamerRig> {
 	const bus = localBus();
 	const clock = movableClock();
 	const values: Record<string, unknown> = {
