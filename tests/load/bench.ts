@@ -3,21 +3,33 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chart } from './chart.ts';
 import { currentCommit, describeHost, readTicks, stolenShare } from './machine.ts';
+import { benchMemory } from './mem.ts';
 import { benchPost, type Effort, type Findings } from './post.ts';
 import { describe, type Report } from './report.ts';
 
-/** `npm run bench -- <name> [--quick|--full] [--json FILE] [--svg FILE]` */
+/** `npm run bench -- <name> [--quick|--full] [--json FILE] [--svg FILE] [--heap FILE]` */
 
-type Bench = { about: string; run: (effort: Effort, onProgress: (text: string) => void) => Promise<Findings> };
+type Bench = {
+	about: string;
+	run: (
+		effort: Effort,
+		onProgress: (text: string) => void,
+		options: { heapFile?: string | undefined },
+	) => Promise<Findings>;
+};
 
 const benches: Record<string, Bench> = {
 	post: {
 		about: 'one REST send to m members on 1 and 2 streamers, and its latency at 50 posts a second',
 		run: benchPost,
 	},
+	mem: {
+		about: 'memory of a logged-in session of a web client, 2,000, 10,000 or 18,000 at a time',
+		run: benchMemory,
+	},
 };
 
-const usage = `npm run bench -- <name> [--quick|--full] [--json FILE] [--svg FILE]
+const usage = `npm run bench -- <name> [--quick|--full] [--json FILE] [--svg FILE] [--heap FILE]
 
 ${Object.entries(benches)
 	.map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`)
@@ -27,6 +39,7 @@ ${Object.entries(benches)
   --full       more repetitions: for figures to be published
   --json FILE  writes everything that was measured
   --svg FILE   draws it
+  --heap FILE  describes what objects a session consists of (mem)
 `;
 
 process.exitCode = await main();
@@ -43,14 +56,19 @@ async function main(): Promise<number> {
 		process.stderr.write('Benches read CPU times from /proc: they run on Linux only.\n');
 		return 2;
 	}
-	const report = await run(args.name, bench, args.effort);
+	const report = await run(args.name, bench, args.effort, args.heap);
 	process.stdout.write(describe(report));
 	if (args.json !== undefined) writeFileSync(args.json, `${JSON.stringify(report, null, '\t')}\n`);
 	if (args.svg !== undefined) writeFileSync(args.svg, chart(report));
 	return report.goals.some(({ verdict }) => verdict === 'missed') ? 1 : 0;
 }
 
-async function run(name: string, { run: measure }: Bench, effort: Effort): Promise<Report> {
+async function run(
+	name: string,
+	{ run: measure }: Bench,
+	effort: Effort,
+	heapFile: string | undefined,
+): Promise<Report> {
 	const manifest = JSON.parse(readFileSync(resolve(import.meta.dirname, '../../package.json'), 'utf8')) as {
 		version: string;
 	};
@@ -60,7 +78,7 @@ async function run(name: string, { run: measure }: Bench, effort: Effort): Promi
 		const seconds = ((Date.now() - startedAt) / 1000).toFixed(0).padStart(4);
 		process.stderr.write(`${seconds} s  ${text}\n`);
 	};
-	const findings = await measure(effort, onProgress);
+	const findings = await measure(effort, onProgress, { heapFile });
 	return {
 		bench: name,
 		version: manifest.version,
@@ -80,11 +98,13 @@ function readArgs() {
 				full: { type: 'boolean', default: false },
 				json: { type: 'string' },
 				svg: { type: 'string' },
+				heap: { type: 'string' },
 				help: { type: 'boolean', default: false },
 			},
 		});
 		const effort: Effort = values.full ? 'full' : values.quick ? 'quick' : 'normal';
-		return { name: positionals[0] ?? '', effort, json: values.json, svg: values.svg, isHelp: values.help };
+		const { json, svg, heap, help: isHelp } = values;
+		return { name: positionals[0] ?? '', effort, json, svg, heap, isHelp };
 	} catch (error) {
 		process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n`);
 		return null;
