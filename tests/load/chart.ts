@@ -6,7 +6,7 @@ type Curve = { name: string; points: { x: number; y: number; low: number; high: 
 
 const width = 720;
 const panel = 300;
-const colors = ['#1d6fb8', '#c2571a', '#2f8f4e', '#7a4fb0'];
+const colors = ['#1d6fb8', '#c2571a', '#2f8f4e', '#7a4fb0', '#8a8a8a'];
 
 /**
  * The report as a picture: CPU per unit against m on logarithmic axes, one curve for each number of streamers, and a bar
@@ -18,7 +18,12 @@ export function chart(report: Report): string {
 	return [
 		`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
 		`<rect width="${width}" height="${height}" fill="#fff"/>`,
-		text(16, 24, `${report.bench}, ${report.commit}: CPU per unit (us) against members`, 'font-weight="bold"'),
+		text(
+			16,
+			24,
+			`${report.bench}, ${report.commit}: CPU per unit (us) against ${Object.keys(report.variants).some((name) => name.startsWith('N=')) ? 'clients' : 'members'}`,
+			'font-weight="bold"',
+		),
 		...(curves.length > 0 ? drawCurves(curves) : []),
 		...drawRatios(report, (curves.length > 0 ? panel : 0) + 60),
 		'</svg>',
@@ -26,11 +31,11 @@ export function chart(report: Report): string {
 	].join('\n');
 }
 
-/** Variants named `m=<x> s=<name>`. */
+/** Variants named `m=<x> s=<name>`, or `N=<x> k=1 <name>` where k counts frames of a turn. */
 function curvesOf(variants: Record<string, Variant>): Curve[] {
 	const curves = new Map<string, Curve>();
 	for (const [name, { reps }] of Object.entries(variants)) {
-		const found = /^m=(\d+) (s=\d+)$/.exec(name);
+		const found = /^(?:m|N)=(\d+) (?:k=1 )?([^=]+|s=\d+)$/.exec(name);
 		const costs = reps.filter(({ dropped }) => dropped === undefined).map(({ cpuUs, n }) => cpuUs / n);
 		if (found === null || costs.length === 0) continue;
 		const sorted = costs.toSorted((a, b) => a - b);

@@ -25,6 +25,8 @@ export type Goal = {
 	value: number;
 	goal: number;
 	stretch?: number;
+	/** The value has to be so large at least; absent: at most. */
+	isLeast?: true;
 	verdict: 'met' | 'missed' | 'no verdict';
 };
 
@@ -74,7 +76,12 @@ export function describe(report: Report): string {
 		lines.push('', ...table(['ratio', 'of', 'median', 'range', '95 %'], rows));
 	}
 	if (goals.length > 0) {
-		const rows = goals.map(({ id, value, goal, verdict }) => [id, number(value), `<= ${number(goal)}`, verdict]);
+		const rows = goals.map(({ id, value, goal, isLeast, verdict }) => [
+			id,
+			number(value),
+			`${isLeast === true ? '>=' : '<='} ${number(goal)}`,
+			verdict,
+		]);
 		lines.push('', ...table(['goal', 'value', 'goal', 'verdict'], rows));
 	}
 	if (notes.length > 0) lines.push('', ...notes);
