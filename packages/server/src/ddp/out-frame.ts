@@ -5,7 +5,7 @@
 export type OutFrame = {
 	readonly pieces: readonly (string | Uint8Array)[];
 	/** Filled by the transport. */
-	readonly encoded: { raw?: Buffer; sockjs?: Buffer };
+	readonly encoded: { raw?: Buffer; sockjs?: Buffer; rawDeflated?: Buffer; sockjsDeflated?: Buffer };
 };
 
 /** A frame of these pieces, in order. */

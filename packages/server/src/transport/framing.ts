@@ -1,17 +1,23 @@
+import { constants, deflateRawSync } from 'node:zlib';
 import { sockjsFrame } from '@rookery/protocol/server-frames.ts';
 import type { OutFrame } from '../ddp/out-frame.ts';
 
-export type Encoding = 'raw' | 'sockjs';
+/** The forms a frame takes on WebSockets. `...Deflated`: for sockets that negotiated permessage-deflate. */
+export type Encoding = keyof OutFrame['encoded'];
 
-/**
- * The bytes of a frame on the wire: one unfragmented, unmasked WebSocket text frame. Made once per encoding.
- */
+/** The bytes of a frame on the wire: one unfragmented, unmasked WebSocket text frame. Made once per encoding. */
 export function encodeFrame(frame: OutFrame, encoding: Encoding): Buffer {
 	const present = frame.encoded[encoding];
 	if (present !== undefined) return present;
-	const made = encoding === 'raw' ? textFrame(frame.pieces) : textFrame([sockjsFrame(textOf(frame))]);
+	const made = makeFrame(frame, encoding);
 	frame.encoded[encoding] = made;
 	return made;
+}
+
+function makeFrame(frame: OutFrame, encoding: Encoding): Buffer {
+	if (encoding === 'raw') return textFrame(frame.pieces);
+	if (encoding === 'sockjs') return textFrame([sockjsFrame(textOf(frame))]);
+	return deflated(encodeFrame(frame, encoding === 'rawDeflated' ? 'raw' : 'sockjs'));
 }
 
 function textOf(frame: OutFrame): string {
@@ -20,22 +26,17 @@ function textOf(frame: OutFrame): string {
 		.join('');
 }
 
+const text = 0x81;
+/** A text whose payload is compressed: the bit RSV1 is set. */
+const deflatedText = 0xc1;
+
 /** A WebSocket text frame (RFC 6455, 5.2) whose payload is these pieces in order. */
 export function textFrame(pieces: readonly (string | Uint8Array)[]): Buffer {
 	let length = 0;
 	for (const piece of pieces) length += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length;
-	const headLength = length < 126 ? 2 : length < 65536 ? 4 : 10;
+	const headLength = headLengthOf(length);
 	const bytes = Buffer.allocUnsafe(headLength + length);
-	bytes[0] = 0x81;
-	if (headLength === 2) {
-		bytes[1] = length;
-	} else if (headLength === 4) {
-		bytes[1] = 126;
-		bytes.writeUInt16BE(length, 2);
-	} else {
-		bytes[1] = 127;
-		bytes.writeBigUInt64BE(BigInt(length), 2);
-	}
+	writeHead(bytes, text, length);
 	let offset = headLength;
 	for (const piece of pieces) {
 		if (typeof piece === 'string') {
@@ -46,4 +47,50 @@ export function textFrame(pieces: readonly (string | Uint8Array)[]): Buffer {
 		}
 	}
 	return bytes;
+}
+
+/** What a frame of `textFrame` carries. Shares its memory. */
+export function payloadOf(frame: Buffer): Buffer {
+	const short = frame[1] ?? 0;
+	return frame.subarray(short < 126 ? 2 : short === 126 ? 4 : 10);
+}
+
+/** Below this a payload is not compressed: the head of a new stream eats most of the gain. */
+const minDeflateBytes = 1024;
+
+/**
+ * A frame as it goes to sockets that negotiated compression. Every message is a stream of its own (no context takeover),
+ * so one compressed frame serves all of them: about 40 us of CPU for 2 KiB of JSON once per frame, and not per socket.
+ *
+ * @see RFC 7692, 7.2.1
+ */
+function deflated(plain: Buffer): Buffer {
+	const payload = payloadOf(plain);
+	if (payload.length < minDeflateBytes) return plain;
+	const stream = deflateRawSync(payload, { level: 3, finishFlush: constants.Z_SYNC_FLUSH });
+	// What a sync flush ends with, 00 00 FF FF, is not sent.
+	const length = stream.length - 4;
+	if (length >= payload.length) return plain;
+	const headLength = headLengthOf(length);
+	const bytes = Buffer.allocUnsafe(headLength + length);
+	writeHead(bytes, deflatedText, length);
+	stream.copy(bytes, headLength, 0, length);
+	return bytes;
+}
+
+function headLengthOf(length: number): 2 | 4 | 10 {
+	return length < 126 ? 2 : length < 65536 ? 4 : 10;
+}
+
+function writeHead(bytes: Buffer, first: number, length: number): void {
+	bytes[0] = first;
+	if (length < 126) {
+		bytes[1] = length;
+	} else if (length < 65536) {
+		bytes[1] = 126;
+		bytes.writeUInt16BE(length, 2);
+	} else {
+		bytes[1] = 127;
+		bytes.writeBigUInt64BE(BigInt(length), 2);
+	}
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pathWithin } from './sockjs.ts';
+import { pathWithin } from './sockjs-path.ts';
 
 /**
  * The page at the root of the public address: says that the server runs and how to reach it.

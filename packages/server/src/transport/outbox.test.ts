@@ -3,28 +3,39 @@ import { test } from 'node:test';
 import type { EventPart } from '@rookery/protocol/events.ts';
 import { movableClock } from '../testing/accounts.ts';
 import { streamerRig } from '../testing/streamer.ts';
-import { outbox, outboxLimits, type OutboxLimits } from './outbox.ts';
+import { Outbox, outboxLimits, type OutboxLimits } from './outbox.ts';
+import { Turn } from './turn.ts';
 
-function rigOf(limits: Partial<OutboxLimits> = {}) {
+/** @param takes Whether the system takes bytes at once, or only when `sent` is called. */
+function rigOf(limits: Partial<OutboxLimits> = {}, takes = false) {
 	const clock = movableClock();
-	const writes: { bytes: string; done: () => void }[] = [];
-	const scheduled: (() => void)[] = [];
+	const writes: string[] = [];
+	const callbacks: ((error?: Error | null) => void)[] = [];
+	const turn = new Turn();
+	const late = new Set<Outbox>();
 	let overflows = 0;
-	const box = outbox({
-		sink: {
-			write: (bytes, done) => writes.push({ bytes: Buffer.from(bytes).toString(), done }),
+	const sink = {
+		writableLength: 0,
+		write(bytes: Uint8Array, done?: (error?: Error | null) => void) {
+			if (bytes.length > 0) writes.push(Buffer.from(bytes).toString());
+			if (!takes) sink.writableLength += bytes.length;
+			if (done !== undefined) callbacks.push(done);
 		},
-		limits: { ...outboxLimits, ...limits },
-		clock,
-		schedule: (flush) => scheduled.push(flush),
-		onOverflow: () => (overflows += 1),
-	});
+	};
+	const rules = { limits: { ...outboxLimits, ...limits }, clock, turn, late };
+	const box = new Outbox(sink, rules, { onOverflow: () => (overflows += 1) });
 	return {
 		box,
+		sink,
 		clock,
 		writes,
-		turn: () => scheduled.splice(0).forEach((flush) => flush()),
-		sent: () => writes.splice(0).forEach(({ done }) => done()),
+		late,
+		turn: () => turn.end(),
+		sent(error?: Error) {
+			sink.writableLength = 0;
+			callbacks.splice(0).forEach((done) => done(error));
+		},
+		waits: () => callbacks.length,
 		counts: () => ({ overflows }),
 	};
 }
@@ -34,10 +45,7 @@ test('frames of one turn leave in one write, in order', () => {
 	for (const text of ['a', 'b', 'c']) box.push(Buffer.from(text), 'event');
 	assert.equal(writes.length, 0);
 	turn();
-	assert.deepEqual(
-		writes.map(({ bytes }) => bytes),
-		['abc'],
-	);
+	assert.deepEqual(writes, ['abc']);
 });
 
 test('while a batch is on its way frames wait; of one coalescing key only the newest stays, in its place', () => {
@@ -51,10 +59,66 @@ test('while a batch is on its way frames wait; of one coalescing key only the ne
 	box.push(Buffer.from('ana2'), typing('ana'));
 	assert.equal(writes.length, 1);
 	sent();
+	assert.deepEqual(writes, ['first', 'ana2bob1message']);
+});
+
+test('nothing is counted, remembered or asked back of what the system takes at once', () => {
+	const { box, writes, turn, waits, late } = rigOf({}, true);
+	for (const text of ['a', 'b']) {
+		box.push(Buffer.from(text), 'event');
+		assert.equal(box.pendingBytes, 1);
+		turn();
+		assert.equal(box.pendingBytes, 0);
+	}
+	for (let count = 0; count < 3; count++) box.push(Buffer.alloc(50_000), 'event');
+	turn();
+	assert.equal(box.pendingBytes, 0);
 	assert.deepEqual(
-		writes.map(({ bytes }) => bytes),
-		['ana2bob1message'],
+		writes.map(({ length }) => length),
+		[1, 1, 100_000, 50_000],
 	);
+	assert.deepEqual([waits(), late.size], [0, 0]);
+});
+
+test('every byte counts until the system has taken it: the queue, what is on its way, and who else writes there', () => {
+	const { box, sink, writes, turn, sent, late } = rigOf();
+	box.push(Buffer.from('first'), 'event');
+	turn();
+	assert.deepEqual([box.pendingBytes, late.size], [5, 1]);
+	box.push(Buffer.from('second'), 'own');
+	assert.equal(box.pendingBytes, 11);
+	sent();
+	assert.deepEqual([writes, box.pendingBytes], [['first', 'second'], 6]);
+	sent();
+	assert.deepEqual([box.pendingBytes, late.size], [0, 0]);
+	sink.writableLength = 4;
+	box.push(Buffer.from('behind a pong'), 'event');
+	turn();
+	assert.deepEqual([writes.length, box.pendingBytes], [2, 13]);
+	sent();
+	assert.deepEqual([writes.at(-1), box.pendingBytes], ['behind a pong', 13]);
+});
+
+test('sockets that get the same frames in one turn share one joined buffer', () => {
+	const turn = new Turn();
+	const [a, b, c] = ['a', 'b', 'c'].map((text) => Buffer.from(text));
+	assert.ok(a !== undefined && b !== undefined && c !== undefined);
+	const joined = turn.join([a, b], 2);
+	assert.equal(turn.join([a, b], 2), joined);
+	assert.equal(turn.join([a, c], 2).toString(), 'ac');
+	assert.equal(turn.join([a, b], 2).toString(), 'ab');
+	assert.equal(turn.join([c], 1), c);
+});
+
+test('a connection that breaks while frames wait: they are forgotten, and nothing is written to it any more', () => {
+	const { box, writes, turn, sent, late } = rigOf();
+	box.push(Buffer.from('first'), 'event');
+	turn();
+	box.push(Buffer.from('second'), 'event');
+	sent(new Error('broken'));
+	box.push(Buffer.from('third'), 'event');
+	turn();
+	assert.deepEqual([writes, box.pendingBytes, late.size], [['first'], 0, 0]);
 });
 
 test('more than the bound piles up: overflow, once, and everything is forgotten', () => {

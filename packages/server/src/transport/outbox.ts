@@ -1,8 +1,14 @@
-import type { Clock } from '../platform/clock.ts';
 import type { SendKind } from '../ddp/socket.ts';
+import type { Clock } from '../platform/clock.ts';
+import { FrameQueue, isOver, loadOf, type Load } from './frame-queue.ts';
+import type { Turn } from './turn.ts';
 
 /** The part of a TCP socket that an outbox writes to. */
-export type Sink = { write(bytes: Uint8Array, done: () => void): unknown };
+export type Sink = {
+	write(bytes: Uint8Array, done?: (error?: Error | null) => void): unknown;
+	/** Bytes that were written and not yet taken by the system. */
+	readonly writableLength: number;
+};
 
 export type OutboxLimits = {
 	/** Bytes that may pile up, the client's own answers aside. */
@@ -23,132 +29,163 @@ export const outboxLimits: OutboxLimits = {
 	maxAgeMs: 30_000,
 };
 
+/** What all outboxes of a server have in common. */
+export type OutboxRules = {
+	limits: OutboxLimits;
+	clock: Clock;
+	turn: Turn;
+	/** Boxes whose reader has not taken everything at once: the only ones whose age has to be looked at. */
+	late: Set<Outbox>;
+};
+
 /** Bytes handed to the system at once: more than that waits here, where it can be coalesced, counted and dropped. */
 const batchBytes = 64 * 1024;
 
-type Entry = { bytes: Buffer; at: number; own: boolean; key: string | null };
+/** What is on its way, and since when its oldest frame has waited. */
+type Batch = Load & { at: number };
 
-type Deps = {
-	sink: Sink;
-	limits: OutboxLimits;
-	clock: Clock;
-	/** Asks for `flush` at the end of this turn of the event loop. */
-	schedule(flush: () => void): void;
-	/** Called once when a bound is passed. The outbox is empty and takes nothing more. */
-	onOverflow(): void;
-};
+const nothing = Buffer.alloc(0);
 
 /**
  * Frames on their way to one socket. Frames of one turn of the event loop leave in one write; a reader that does not keep
  * up costs a bounded amount of memory and delays nobody else.
+ *
+ * Nearly always one frame is written and the system takes it at once: then there is no queue, no callback and no clock.
+ * There are as many boxes as sockets, so one holds little while nothing waits.
  */
-export function outbox({ sink, limits, clock, schedule, onOverflow }: Deps) {
-	let queue: Entry[] = [];
-	let queuedBytes = 0;
-	let ownBytes = 0;
-	let inFlight: { bytes: number; ownBytes: number; at: number } | null = null;
-	let isScheduled = false;
-	let isClosed = false;
-	const keyed = new Map<string, Entry>();
+export class Outbox {
+	private readonly sink: Sink;
+	private readonly rules: OutboxRules;
+	private readonly owner: { onOverflow(): void };
+	/** The frame that waits for the end of the turn, as long as it is the only one. */
+	private only: Buffer | null = null;
+	private isOnlyOwn = false;
+	private queue: FrameQueue | null = null;
+	/** What the system has not taken yet. */
+	private inFlight: Batch | null = null;
+	private isClosed = false;
 
-	function push(bytes: Buffer, kind: SendKind): void {
-		if (isClosed) return;
-		const key = typeof kind === 'object' && pending() + bytes.length > limits.coalesceBytes ? kind.coalesce() : null;
-		const older = key === null ? undefined : keyed.get(key);
-		if (older === undefined) {
-			const entry: Entry = { bytes, at: clock.monotonic(), own: kind === 'own', key };
-			queue.push(entry);
-			if (key !== null) keyed.set(key, entry);
-			if (entry.own) ownBytes += bytes.length;
-		} else {
-			queuedBytes -= older.bytes.length;
-			older.bytes = bytes;
+	/** @param owner Told once when a bound is passed: the box is empty then and takes nothing more. */
+	constructor(sink: Sink, rules: OutboxRules, owner: { onOverflow(): void }) {
+		this.sink = sink;
+		this.rules = rules;
+		this.owner = owner;
+	}
+
+	/** Bytes queued or not yet taken by the system. */
+	get pendingBytes(): number {
+		return (this.only?.length ?? 0) + (this.queue?.bytes ?? 0) + (this.inFlight?.bytes ?? 0);
+	}
+
+	/** Queues one encoded frame. */
+	push(bytes: Buffer, kind: SendKind): void {
+		if (this.isClosed) return;
+		if (this.only === null && this.queue === null) {
+			if (this.inFlight === null) {
+				this.only = bytes;
+				this.isOnlyOwn = kind === 'own';
+				if (isOver(this.load(), this.rules.limits)) return this.overflow();
+				return this.rules.turn.add(this);
+			}
+			this.queue = new FrameQueue();
 		}
-		queuedBytes += bytes.length;
-		if (isOver()) return overflow();
-		if (isScheduled || inFlight !== null) return;
-		isScheduled = true;
-		schedule(flush);
+		this.enqueue(bytes, kind);
 	}
 
-	function pending(): number {
-		return queuedBytes + (inFlight?.bytes ?? 0);
-	}
-
-	function isOver(): boolean {
-		const own = ownBytes + (inFlight?.ownBytes ?? 0);
-		return own > limits.maxOwnBytes || pending() - own > limits.maxBytes;
-	}
-
-	function overflow(): void {
-		stop();
-		onOverflow();
-	}
-
-	/** Hands the next batch to the system, if none is on its way. */
-	function flush(): void {
-		isScheduled = false;
-		if (inFlight !== null || queue.length === 0) return;
-		let count = 0;
-		let bytes = 0;
-		while (count < queue.length && (count === 0 || bytes < batchBytes)) bytes += queue[count++]?.bytes.length ?? 0;
-		writeOut(queue.splice(0, count), bytes);
-	}
-
-	function writeOut(entries: Entry[], bytes: number): void {
-		const batch = { bytes, ownBytes: 0, at: entries[0]?.at ?? clock.monotonic() };
-		inFlight = batch;
-		queuedBytes -= bytes;
-		for (const entry of entries) {
-			if (entry.own) batch.ownBytes += entry.bytes.length;
-			if (entry.key !== null) keyed.delete(entry.key);
+	/** Hands what waits to the system, as far as that takes it. */
+	flush(): void {
+		if (this.inFlight !== null || this.isClosed) return;
+		const { only } = this;
+		if (only !== null) {
+			if (this.sink.writableLength > 0) return this.waitForOthers();
+			this.only = null;
+			this.sink.write(only);
+			if (this.sink.writableLength === 0) return;
+			const ownBytes = this.isOnlyOwn ? only.length : 0;
+			return this.wait({ bytes: only.length, ownBytes, at: this.rules.clock.monotonic() });
 		}
-		ownBytes -= batch.ownBytes;
-		const [first] = entries;
-		// To copy small frames into one write costs less than a vector of writes.
-		const whole =
-			entries.length === 1 && first !== undefined ? first.bytes : Buffer.concat(entries.map(bytesOf), bytes);
-		sink.write(whole, () => written(batch));
+		while (this.queue !== null) {
+			if (this.sink.writableLength > 0) return this.waitForOthers();
+			const batch = this.writeBatch(this.queue, batchBytes);
+			if (this.sink.writableLength > 0) return this.wait(batch);
+		}
 	}
 
-	function written(batch: object): void {
-		if (inFlight !== batch) return;
-		inFlight = null;
-		flush();
+	/** Everything that is queued goes to the system now; nothing is taken afterwards. */
+	drain(): void {
+		if (this.isClosed) return;
+		if (this.only !== null) this.sink.write(this.only);
+		if (this.queue !== null) this.writeBatch(this.queue, Infinity);
+		this.stop();
 	}
 
-	function stop(): void {
-		isClosed = true;
-		queue = [];
-		keyed.clear();
-		queuedBytes = 0;
-		ownBytes = 0;
+	/** Takes nothing more and forgets what was queued. */
+	stop(): void {
+		this.isClosed = true;
+		this.only = null;
+		this.queue = null;
+		this.rules.late.delete(this);
 	}
 
-	return {
-		/** Queues one encoded frame. */
-		push,
-		flush,
-		/** Everything that is queued goes to the system now; nothing is taken afterwards. */
-		drain(): void {
-			if (queue.length > 0) writeOut(queue.splice(0), queuedBytes);
-			stop();
-		},
-		/** Closes by `onOverflow` when the oldest frame has waited too long. To be called about once a second. */
-		checkAge(): void {
-			const oldest = inFlight?.at ?? queue[0]?.at;
-			if (!isClosed && oldest !== undefined && clock.monotonic() - oldest > limits.maxAgeMs) overflow();
-		},
-		/** Takes nothing more and forgets what was queued. */
-		stop,
-		get pendingBytes(): number {
-			return pending();
-		},
-	};
-}
+	/** Closes by `onOverflow` when the oldest frame has waited too long. To be called about once a second while late. */
+	checkAge(): void {
+		const oldestAt = this.inFlight?.at ?? this.queue?.oldestAt ?? null;
+		const { clock, limits } = this.rules;
+		if (!this.isClosed && oldestAt !== null && clock.monotonic() - oldestAt > limits.maxAgeMs) this.overflow();
+	}
 
-export type Outbox = ReturnType<typeof outbox>;
+	private enqueue(bytes: Buffer, kind: SendKind): void {
+		const { limits, clock } = this.rules;
+		const at = clock.monotonic();
+		const queue = (this.queue ??= new FrameQueue());
+		if (this.only !== null) {
+			queue.add({ bytes: this.only, at: this.inFlight?.at ?? at, isOwn: this.isOnlyOwn, key: null });
+			this.only = null;
+		}
+		const isLong = this.pendingBytes + bytes.length > limits.coalesceBytes;
+		const key = typeof kind === 'object' && isLong ? kind.coalesce() : null;
+		queue.add({ bytes, at, isOwn: kind === 'own', key });
+		if (isOver(this.load(), limits)) this.overflow();
+	}
 
-function bytesOf({ bytes }: Entry): Buffer {
-	return bytes;
+	private load(): Load {
+		const { only, queue, inFlight } = this;
+		const onlyOwn = only !== null && this.isOnlyOwn ? only.length : 0;
+		return {
+			bytes: this.pendingBytes,
+			ownBytes: onlyOwn + (queue?.ownBytes ?? 0) + (inFlight?.ownBytes ?? 0),
+		};
+	}
+
+	private overflow(): void {
+		this.stop();
+		this.owner.onOverflow();
+	}
+
+	private writeBatch(queue: FrameQueue, maxBytes: number): Batch {
+		const at = queue.oldestAt ?? this.rules.clock.monotonic();
+		const entries = queue.take(maxBytes);
+		if (queue.isEmpty) this.queue = null;
+		const load = loadOf(entries);
+		const frames = entries.map((entry) => entry.bytes);
+		this.sink.write(this.rules.turn.join(frames, load.bytes));
+		return { ...load, at };
+	}
+
+	/** Somebody else has written to the socket, and it was not taken yet: a pong. */
+	private waitForOthers(): void {
+		this.wait({ bytes: 0, ownBytes: 0, at: this.queue?.oldestAt ?? this.rules.clock.monotonic() });
+	}
+
+	/** Goes on when the system has taken everything. An empty write tells it: its turn comes behind the others. */
+	private wait(batch: Batch): void {
+		this.inFlight = batch;
+		this.rules.late.add(this);
+		this.sink.write(nothing, (error) => {
+			this.inFlight = null;
+			this.rules.late.delete(this);
+			if (error) this.stop();
+			else this.flush();
+		});
+	}
 }

@@ -1,45 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-
-/** What a socket's URL asks for; null when it is none of ours. */
-export type SocketPath = 'raw' | 'sockjs' | null;
-
-/** The path of a request without query and deployment prefix; null when it stands outside of the prefix. */
-export function pathWithin(url: string | undefined, prefix: string): string | null {
-	const path = (url ?? '').split('?', 1)[0] ?? '';
-	if (prefix === '') return path;
-	return path === prefix || path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : null;
-}
-
-/**
- * Which framing a path speaks. Decided by the path alone: a query or a trailing slash changes nothing.
- *
- * @see realtime contract 1.1
- */
-export function socketPath(path: string): SocketPath {
-	if (path === '/websocket' || path === '/websocket/' || path === '/sockjs/websocket') return 'raw';
-	return /^\/sockjs\/[^./]+\/[^./]+\/websocket\/?$/.test(path) ? 'sockjs' : null;
-}
-
-/**
- * The strings inside a client's SockJS message.
- *
- * @returns null when it is neither an array of strings nor a string: the connection ends.
- * @see realtime contract 1.4
- */
-export function readSockjsMessage(text: string): string[] | null {
-	if (text === '') return [];
-	let value: unknown;
-	try {
-		value = JSON.parse(text);
-	} catch {
-		return null;
-	}
-	if (typeof value === 'string') return [value];
-	if (!Array.isArray(value)) return null;
-	const list: unknown[] = value;
-	return list.every((entry) => typeof entry === 'string') ? list : null;
-}
+import { pathWithin, socketPath } from './sockjs-path.ts';
 
 /**
  * Answers the plain HTTP requests of the sockets' paths.
