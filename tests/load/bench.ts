@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chart } from './chart.ts';
+import { benchCodec } from './codec.ts';
 import { benchFanout } from './fanout.ts';
 import { currentCommit, describeHost, readTicks, stolenShare } from './machine.ts';
 import { benchMemory } from './mem.ts';
@@ -23,6 +24,10 @@ const benches: Record<string, Bench> = {
 	fanout: {
 		about: 'one frame to 200, 2,000, 10,000 clients: 1, 3 and 8 frames a turn, beside other servers',
 		run: benchFanout,
+	},
+	codec: {
+		about: 'encoding, decoding and relaying five documents, beside npm ejson',
+		run: benchCodec,
 	},
 	post: {
 		about: 'one REST send to m members on 1 and 2 streamers, and its latency at 50 posts a second',

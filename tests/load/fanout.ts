@@ -53,16 +53,16 @@ async function measure(
 ): Promise<void> {
 	const pairs: Pair[] = [];
 	try {
-		const contenders: Contender[] = [];
 		for (const peer of peers) {
 			onProgress(`${clients} clients of ${peer}`);
 			const pair = await startPair(peer, { clients, frameBytes });
 			pairs.push(pair);
-			for (const frames of framesPerTurn) {
-				await pair.check(frames);
-				contenders.push(pair.contender(nameOf(clients, frames, peer), frames, deliveries));
-			}
+			for (const frames of framesPerTurn) await pair.check(frames);
 		}
+		// What is compared stands side by side.
+		const contenders = framesPerTurn.flatMap((frames) =>
+			peers.flatMap((peer, at) => pairs[at]?.contender(nameOf(clients, frames, peer), frames, deliveries) ?? []),
+		);
 		const { control: plain, ...variants } = await pairedRun({ contenders, control, repetitions, onProgress });
 		Object.assign(findings.variants, variants);
 		if (plain !== undefined) findings.variants[`control beside N=${clients}`] = plain;

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { basename } from 'node:path';
 
 /** A process of a bench, on a core of its own where the machine has two. */
 export type Child = {
@@ -15,13 +15,14 @@ export type Child = {
 export const cores = { server: 0, clients: 1 } as const;
 
 /**
- * Starts a program of this folder.
+ * Starts a program.
  *
+ * @param file Where it stands.
  * @param core Where it runs: by `taskset`, so that it is there from its first thread on.
  */
 export function startChild(file: string, core: number, args: string[] = []): Child {
 	const isPinned = availableParallelism() > 1;
-	const child = fork(join(import.meta.dirname, file), args, {
+	const child = fork(file, args, {
 		stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
 		execArgv: isPinned ? ['-c', String(core), process.execPath] : [],
 		...(isPinned ? { execPath: 'taskset' } : {}),
@@ -48,7 +49,7 @@ function nextMessage<T>(child: ChildProcess, file: string): Promise<T> {
 			act();
 		};
 		const listen = (message: unknown): void => settle(() => resolve(message as T));
-		const gone = (code: number | null): void => settle(() => reject(new Error(`${file} ended with ${code}`)));
+		const gone = (code: number | null): void => settle(() => reject(new Error(`${basename(file)} ended with ${code}`)));
 		const failed = (error: Error): void => settle(() => reject(error));
 		child.on('message', listen).on('exit', gone).on('error', failed);
 	});

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Contender } from '../paired-run.ts';
 import { cores, startChild } from './child.ts';
 import type { ClientsOrder, ClientsReport } from './clients.ts';
@@ -16,10 +17,12 @@ export type Pair = {
 	stop(): Promise<void>;
 };
 
+const programOf = (file: string): string => join(import.meta.dirname, file);
+
 /** Starts a server and connects its clients. */
 export async function startPair(peer: PeerName, options: ServeOptions): Promise<Pair> {
-	const server = startChild('serve.ts', cores.server, [peer, JSON.stringify(options)]);
-	const clients = startChild('clients.ts', cores.clients);
+	const server = startChild(programOf('serve.ts'), cores.server, [peer, JSON.stringify(options)]);
+	const clients = startChild(programOf('clients.ts'), cores.clients);
 	const stop = async (): Promise<void> => {
 		await Promise.all([server.stop(), clients.stop()]);
 	};
