@@ -18,6 +18,7 @@ import { watchDatabase } from './repositories/watch.ts';
 import { routes } from './rest/routes.ts';
 import { routeRunner } from './rest/run.ts';
 import { accountsService } from './services/accounts.ts';
+import { manyLogins } from './services/accounts-login-many.ts';
 import { authorizationService } from './services/authorization.ts';
 import { accountsOf, authorizationOf, coreOf, presenceOf } from './services/clients.ts';
 import type { AccountsApi, AuthorizationApi, CoreApi, PresenceApi } from './services/contracts.ts';
@@ -94,7 +95,8 @@ const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
 		const cost = passwordCost === undefined ? {} : { passwordCost };
 		const api = accountsService({ ...repositories, settings, core: coreOf(bus), bus, clock, log, ...cost });
 		const login = tally === undefined ? api.login : tallied(api.login, tally);
-		return { stop: await bus.serve('accounts', handlersOf({ ...api, login })) };
+		const loginMany = manyLogins(login, log);
+		return { stop: await bus.serve('accounts', handlersOf<AccountsApi>({ ...api, login, loginMany })) };
 	},
 
 	async authorization(shared) {
@@ -291,7 +293,8 @@ async function coreServices(shared: Shared): Promise<Stoppable> {
 		reportBug: (error, what) => log.error({ event: 'unhandled', err: error }, what),
 		server: { version, compatVersion: config.compatVersion, rootUrl, instanceId: config.instanceId },
 	};
-	const runMethod = methodRunner({ methods, services, clock });
+	const tally = shared.tally === undefined ? {} : { tally: shared.tally };
+	const runMethod = methodRunner({ methods, services, clock, ...tally });
 	return services;
 }
 

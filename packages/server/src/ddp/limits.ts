@@ -15,6 +15,20 @@ export type DdpLimits = {
 	maxWatchedUsers: number;
 	/** How long a `sub` that only a login could allow waits for one. */
 	loginWaitMs: number;
+	/** Logins by token: calls to accounts at once, and logins in one of them. */
+	maxResumeCalls: number;
+	maxResumesPerCall: number;
+	/** How long logins by token are gathered after a call has left; up to the second number while many come. */
+	resumeGatherMs: number;
+	resumeGatherMaxMs: number;
+	/** Logins by token that may wait, and those with which no further socket is taken. */
+	maxQueuedResumes: number;
+	crowdedResumes: number;
+	/** Other logins on their way to accounts, and those that may wait. */
+	maxRunningLogins: number;
+	maxQueuedLogins: number;
+	/** Longest wait of any login for its turn. */
+	loginQueueMs: number;
 	maxSocketsPerUser: number;
 	maxUnconnectedPerAddress: number;
 	maxAnonymousPerAddress: number;
@@ -32,6 +46,22 @@ export type DdpLimits = {
 	gapSpreadMs: number;
 	/** Time without the bus after which logged-in sockets are closed. */
 	busLostMs: number;
+	/** Least time between two proofs of what a client has received. */
+	proofEveryMs: number;
+	/** How long a session goes on collecting without a socket, and how long its client may take to log in. */
+	detachedMs: number;
+	resumeLoginMs: number;
+	/** Sessions without a socket: of the process, and of one user. */
+	maxDetached: number;
+	maxDetachedPerUser: number;
+	/** What was sent lately: its age and its bytes. Answers that are kept, in bytes. */
+	recentMs: number;
+	maxRecentBytes: number;
+	maxAnswerBytes: number;
+	/** Time another streamer has to answer about a session. */
+	handOverMs: number;
+	/** How long a draining streamer waits for others to take its sessions over. */
+	lingerMs: number;
 	/** Rights are judged again this long after a change, because authorization may hear of it later than we do. */
 	rejudgeMs: number;
 };
@@ -49,6 +79,15 @@ export const ddpLimits: DdpLimits = {
 	maxSubs: 1_000,
 	maxWatchedUsers: 5_000,
 	loginWaitMs: 1_000,
+	maxResumeCalls: 4,
+	maxResumesPerCall: 200,
+	resumeGatherMs: 5,
+	resumeGatherMaxMs: 20,
+	maxQueuedResumes: 5_000,
+	crowdedResumes: 2_500,
+	maxRunningLogins: 16,
+	maxQueuedLogins: 200,
+	loginQueueMs: 15_000,
 	maxSocketsPerUser: 200,
 	maxUnconnectedPerAddress: 1_000,
 	maxAnonymousPerAddress: 10_000,
@@ -60,5 +99,15 @@ export const ddpLimits: DdpLimits = {
 	drainSpreadMs: 10_000,
 	gapSpreadMs: 5_000,
 	busLostMs: 10_000,
+	proofEveryMs: 5_000,
+	detachedMs: 60_000,
+	resumeLoginMs: 10_000,
+	maxDetached: 20_000,
+	maxDetachedPerUser: 50,
+	recentMs: 60_000,
+	maxRecentBytes: 64 * 1024 * 1024,
+	maxAnswerBytes: 32 * 1024 * 1024,
+	handOverMs: 3_000,
+	lingerMs: 5_000,
 	rejudgeMs: 600,
 };

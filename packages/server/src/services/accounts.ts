@@ -9,6 +9,7 @@ import type { UserCredentialRepository } from '../repositories/user-credentials.
 import type { UserRepository } from '../repositories/users.ts';
 import { userCreation } from './accounts-creation.ts';
 import { loginPipeline } from './accounts-login.ts';
+import { manyLogins } from './accounts-login-many.ts';
 import { passwordDigest, passwordHasher } from './accounts-passwords.ts';
 import { checkPassword } from './accounts-rules.ts';
 import { loginThrottle } from './accounts-throttle.ts';
@@ -62,6 +63,7 @@ export function accountsService(deps: Deps): AccountsApi {
 	return {
 		...pipeline,
 		...creation,
+		loginMany: manyLogins(pipeline.login, log),
 
 		async logout(uid, hashedToken) {
 			if (await credentials.removeToken(uid, hashedToken)) announce(uid, [hashedToken], 'logout');

@@ -11,6 +11,8 @@ const question = { idempotent: true };
 export function accountsOf(bus: Bus): AccountsApi {
 	return busClient<AccountsApi>(bus, 'accounts', {
 		login: clientCall,
+		// By token only: nothing is issued.
+		loginMany: { ...clientCall, ...question },
 		register: clientCall,
 		createUser: clientCall,
 		setPassword: clientCall,

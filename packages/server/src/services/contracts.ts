@@ -1,3 +1,4 @@
+import type { ErrorCode } from '@rookery/protocol/errors.ts';
 import type { MessageId, RoomId, User, UserId, UserStatus } from '@rookery/protocol/records.ts';
 
 /**
@@ -38,6 +39,11 @@ export type LoginResult = {
 	emails?: { address: string; verified: boolean }[];
 };
 
+/** How one of several logins ended. `refused`: the parts of the `ClientError` that `login` would have thrown. */
+export type LoginOutcome =
+	| { result: LoginResult }
+	| { refused: { code: ErrorCode; reason?: string; details?: unknown } };
+
 /** A user as other services may see it: everything but `services`, the end-to-end keys and our own `rk`. */
 export type PublicUser = Omit<User, 'services' | 'e2e' | 'rk'>;
 
@@ -68,6 +74,14 @@ export type AccountsApi = {
 	 * @throws ClientError 403 and the codes of the realtime contract, 3.3.1
 	 */
 	login(options: unknown, connection: Connection): Promise<LoginResult>;
+	/**
+	 * Logins by token, each exactly as `login` would do it: what is wrong with one concerns no other. Slow forms do not belong
+	 * here: all are answered together.
+	 * @param logins At most 500.
+	 * @returns How each ended, in the same order.
+	 * @throws ClientError 400 for more
+	 */
+	loginMany(logins: { options: unknown; connection: Connection }[]): Promise<LoginOutcome[]>;
 	/** Ends one login token. Unknown: nothing happens. */
 	logout(uid: UserId, hashedToken: string): Promise<void>;
 	/** Ends all login tokens but this one and the personal ones. */

@@ -74,9 +74,17 @@ async function createIndexes(db: Db): Promise<void> {
 	await db.collection('rocketchat_server_events').createIndexes([...(indexTable['rocketchat_server_events'] ?? [])]);
 }
 
-/** The accounts service on a database of its own, with cheap hashes and without rate limits unless set. */
-export async function accountsHarness(t: TestContext, values: Record<string, unknown> = {}) {
-	const db = await testDatabase(t);
+/**
+ * The accounts service on a database of its own, with cheap hashes and without rate limits unless set.
+ *
+ * @param onCommand Hears the name of each command to the database.
+ */
+export async function accountsHarness(
+	t: TestContext,
+	values: Record<string, unknown> = {},
+	onCommand?: (name: string) => void,
+) {
+	const db = await testDatabase(t, onCommand);
 	await createIndexes(db);
 	const settingValues: Record<string, unknown> = { API_Enable_Rate_Limiter: false, ...values };
 	const settings = fakeSettings(settingValues);

@@ -23,9 +23,14 @@ export function uniqueName(): string {
 	return `rk_test_${randomId(10)}`;
 }
 
-/** A database of this test's own, dropped when the test ends. */
-export async function testDatabase(t: TestContext): Promise<Db> {
-	const client = new MongoClient(testMongoUrl(), { maxPoolSize: 20 });
+/**
+ * A database of this test's own, dropped when the test ends.
+ *
+ * @param onCommand Hears the name of each command that is sent.
+ */
+export async function testDatabase(t: TestContext, onCommand?: (name: string) => void): Promise<Db> {
+	const client = new MongoClient(testMongoUrl(), { maxPoolSize: 20, monitorCommands: onCommand !== undefined });
+	if (onCommand !== undefined) client.on('commandStarted', ({ commandName }) => onCommand(commandName));
 	await client.connect();
 	const db = client.db(uniqueName());
 	t.after(async () => {

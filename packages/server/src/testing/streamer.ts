@@ -6,7 +6,9 @@ import { ClientError } from '@rookery/protocol/errors.ts';
 import { localBus, type LocalBus } from '../bus/local.ts';
 import { ddpServer, type DdpServer } from '../ddp/server.ts';
 import type { DdpLimits } from '../ddp/limits.ts';
+import type { Log } from '../platform/log.ts';
 import type { StreamerReads } from '../repositories/streamer-reads.ts';
+import { manyLogins } from '../services/accounts-login-many.ts';
 import type { AccountsApi, Actor, AuthorizationApi, MethodCall, PresenceApi } from '../services/contracts.ts';
 import { membershipService } from '../services/membership.ts';
 import { socketRequests } from '../transport/sockjs.ts';
@@ -96,7 +98,7 @@ export async function streamerRig(t: Pick<TestContext, 'after'>, options: RigOpt
 	const closed: number[] = [];
 	const ddp = ddpServer({
 		bus,
-		accounts: options.accounts ?? tokenAccounts(tokens),
+		accounts: withLoginMany(options.accounts ?? tokenAccounts(tokens), log),
 		authorization,
 		presence: {
 			setStatus: async (...args) => void reports.push(['setStatus', ...args]),
@@ -195,6 +197,13 @@ function tokenAccounts(tokens: Map<string, Actor>): AccountsApi {
 		},
 	};
 	return accounts as AccountsApi;
+}
+
+/** Gives accounts that only know `login` the call for many. */
+function withLoginMany(accounts: AccountsApi, log: Log): AccountsApi {
+	const known: Partial<AccountsApi> = accounts;
+	if (known.loginMany !== undefined) return accounts;
+	return Object.assign(accounts, { loginMany: manyLogins((...args) => accounts.login(...args), log) });
 }
 
 function tableAuthorization({ rooms, permissions }: Rights): AuthorizationApi {
