@@ -15,8 +15,6 @@ const count = z.number().int().min(0);
 /** `sendMessage(message)`: the stored message. */
 export const sendMessage = method('sendMessage', {
 	auth: 'user',
-	rate: { calls: 5, perMs: 1_000 },
-	rateExempt: 'send-many-messages',
 	params: z.tuple([z.object({ ...newMessageFields, rid: idText, ts: optional(date) })]),
 	run: async ({ actor, params: [message], services }) => {
 		const sent = await services.messages.send(actor, message);

@@ -22,7 +22,7 @@ export type Method = {
 	params: z.ZodType;
 	/** Length of the parameter list (100 where it is open): what a client sends beyond it is cut. */
 	arity: number;
-	/** Own limit in place of the by-name rules of the settings. */
+	/** Own limit in place of the by-name rules of the settings. Those of the contract stand in `own-rates.ts`. */
 	rate?: RateRule;
 	/** Permission whose holders are free of the limit. */
 	rateExempt?: string;

@@ -46,7 +46,6 @@ export const presenceSetDefaultStatus = method('UserPresence:setDefaultStatus', 
 /** `setUserStatus(status?, statusText?)`: a part that is null or absent stays as it is. */
 export const setUserStatus = method('setUserStatus', {
 	auth: 'user',
-	rate: { calls: 1, perMs: 1000 },
 	params: z.tuple([status.optional(), z.string().max(8192).optional()]),
 	run: async ({ actor, params: [chosen, text], services }) => {
 		await services.presence.setStatus(actor.uid, chosen ?? null, text ?? null);

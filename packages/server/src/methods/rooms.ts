@@ -108,8 +108,6 @@ export const createPrivateGroup = method('createPrivateGroup', {
 export const createDirectMessage = method('createDirectMessage', {
 	auth: 'user',
 	params: z.tuple([z.string().max(255)]).rest(z.string().max(255)),
-	rate: { calls: 10, perMs: 60_000 },
-	rateExempt: 'send-many-messages',
 	run: async ({ actor, params, services }) => {
 		const { room } = await services.rooms.createDirect(actor, params);
 		return { ...(await published(services, actor, room)), rid: room._id };

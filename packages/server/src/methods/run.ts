@@ -1,12 +1,17 @@
 import { ClientError } from '@rookery/protocol/errors.ts';
 import { InertEjson } from '@rookery/protocol/ejson.ts';
 import type { Clock } from '../platform/clock.ts';
-import { rateLimiter, type RateLimiter, type RateWindow } from '../platform/rate-limit.ts';
+import { tokenBuckets, type RateWindow, type TokenBuckets } from '../platform/rate-limit.ts';
+import type { Tally } from '../platform/tally.ts';
 import type { MethodCall } from '../services/contracts.ts';
 import type { CoreServices } from '../services/core.ts';
-import type { Method } from './method.ts';
+import type { Method, RateRule } from './method.ts';
+import { ownRates } from './own-rates.ts';
 
-type Deps = { methods: Method[]; services: CoreServices; clock: Clock };
+type Deps = { methods: Method[]; services: CoreServices; clock: Clock; tally?: Tally };
+
+/** What limits are counted with. */
+type Limits = { buckets: TokenBuckets; services: CoreServices; tally?: Tally };
 
 /**
  * Runs DDP methods in core, whether they came over a socket or through the REST tunnel: who may, how often, of which
@@ -14,16 +19,16 @@ type Deps = { methods: Method[]; services: CoreServices; clock: Clock };
  *
  * @see realtime contract, 2.10 and 3.1
  */
-export function methodRunner({ methods, services, clock }: Deps) {
+export function methodRunner({ methods, services, clock, tally }: Deps) {
 	const table = new Map(methods.map((entry) => [entry.name, entry]));
 	if (table.size !== methods.length) throw new Error('two methods have the same name');
-	const limiter = rateLimiter(clock);
+	const limits: Limits = { buckets: tokenBuckets(clock), services, ...(tally === undefined ? {} : { tally }) };
 
 	return async function run(call: MethodCall): Promise<unknown> {
-		if (call.connection.transport === 'rest') countTunnel(call, limiter, services);
+		if (call.connection.transport === 'rest') countTunnel(call, limits);
 		const entry = table.get(call.method);
 		if (entry === undefined) throw new ClientError(404, `Method '${call.method.slice(0, 200)}' not found`);
-		await countCall(call, entry, limiter, services);
+		await countCall(call, entry, limits);
 		if (entry.auth === 'user' && call.actor === null) {
 			throw new ClientError('error-invalid-user', 'Invalid user', { method: entry.name });
 		}
@@ -74,52 +79,62 @@ function twoFactorOf(value: unknown): { code: string; method: string } | null {
 }
 
 /** The limits over all names for calls through the REST tunnel; sockets count theirs before they forward a call. */
-function countTunnel({ actor, connection }: MethodCall, limiter: RateLimiter, services: CoreServices): void {
-	const scopes: [scope: Scope, usual: RateWindow, who: string | undefined][] = [
-		['IP', { calls: 120_000, perMs: 60_000 }, connection.clientAddress],
-		['User', { calls: 1_200, perMs: 60_000 }, actor?.uid],
-		['Connection', { calls: 600, perMs: 60_000 }, connection.id],
+function countTunnel({ actor, connection }: MethodCall, limits: Limits): void {
+	const scopes: [scope: Scope, usual: RateWindow, who: string | undefined, label: string][] = [
+		['Connection', { calls: 600, perMs: 60_000 }, connection.id, 'connection'],
+		['User', { calls: 1_200, perMs: 60_000 }, actor?.uid, 'user'],
+		['IP', { calls: 120_000, perMs: 60_000 }, connection.clientAddress, 'address'],
 	];
-	for (const [scope, usual, who] of scopes) {
-		const window = who === undefined ? null : windowOfScope(services, scope, usual);
-		if (window === null) continue;
-		const verdict = limiter.take(`${scope}|${who}`, window);
-		if (!verdict.allowed) throw tooMany(verdict.resetMs);
+	for (const [scope, usual, who, label] of scopes) {
+		const rule = who === undefined ? null : ruleOfScope(limits.services, scope, usual);
+		const resetMs = rule === null ? 0 : limits.buckets.take(`${scope} ${who}`, rule).resetMs;
+		if (resetMs > 0) refuse(resetMs, label, limits);
 	}
 }
 
-/** The limits by name. */
-async function countCall(call: MethodCall, entry: Method, limiter: RateLimiter, services: CoreServices): Promise<void> {
-	const own = entry.rate === undefined ? null : windowOf(entry.rate, services);
-	const name = entry.name;
-	const tries: [string, RateWindow][] = [];
-	if (own !== null) {
-		tries.push([`${name}|${call.actor?.uid ?? call.connection.clientAddress}`, own]);
-	} else {
-		const user = windowOfScope(services, 'User_By_Method', { calls: 20, perMs: 10_000 });
-		const connection = windowOfScope(services, 'Connection_By_Method', { calls: 10, perMs: 10_000 });
-		if (user !== null && call.actor !== null) tries.push([`u|${name}|${call.actor.uid}`, user]);
-		if (connection !== null) tries.push([`c|${name}|${call.connection.id}`, connection]);
-	}
-	for (const [key, window] of tries) {
-		const verdict = limiter.take(key, window);
-		if (verdict.allowed || (await isExempt(call, entry, services))) continue;
-		throw tooMany(verdict.resetMs);
+/** The limits by name: the method's own, or those of the settings. */
+async function countCall(call: MethodCall, entry: Method, limits: Limits): Promise<void> {
+	for (const [key, rule] of rulesByName(call, entry, limits.services)) {
+		const { allowed, resetMs } = limits.buckets.take(key, rule);
+		if (allowed || (await isExempt(call, entry, limits.services))) continue;
+		refuse(resetMs, 'method', limits);
 	}
 }
 
-function tooMany(resetMs: number): ClientError {
+function rulesByName(
+	{ actor, connection }: MethodCall,
+	{ name, rate }: Method,
+	services: CoreServices,
+): [key: string, rule: RateWindow][] {
+	const own = ownRates.get(name);
+	const rule = rate ?? own?.rule;
+	if (rule !== undefined) {
+		const who = own?.by === 'connection' ? connection.id : (actor?.uid ?? connection.clientAddress);
+		return [[`own ${name} ${who}`, windowOf(rule, services)]];
+	}
+	const found: [string, RateWindow][] = [];
+	const byConnection = ruleOfScope(services, 'Connection_By_Method', { calls: 10, perMs: 10_000 });
+	const byUser = ruleOfScope(services, 'User_By_Method', { calls: 20, perMs: 10_000 });
+	// The narrower first: who is refused by it takes nothing from the user's other connections.
+	if (byConnection !== null) found.push([`connection ${name} ${connection.id}`, byConnection]);
+	if (byUser !== null && actor !== null) found.push([`user ${name} ${actor.uid}`, byUser]);
+	return found;
+}
+
+function refuse(resetMs: number, label: string, { tally }: Limits): never {
+	tally?.('limited', label);
 	const seconds = Math.ceil(resetMs / 1000);
 	const text = `Error, too many requests. Please slow down. You must wait ${seconds} seconds before trying again.`;
-	return new ClientError('too-many-requests', text, { timeToReset: resetMs });
+	throw new ClientError('too-many-requests', text, { timeToReset: resetMs });
 }
 
-async function isExempt(call: MethodCall, entry: Method, services: CoreServices): Promise<boolean> {
-	if (call.actor === null || entry.rateExempt === undefined) return false;
-	return services.authorization.has(call.actor.uid, entry.rateExempt);
+async function isExempt({ actor }: MethodCall, entry: Method, services: CoreServices): Promise<boolean> {
+	const permission = entry.rateExempt ?? ownRates.get(entry.name)?.exempt;
+	if (actor === null || permission === undefined) return false;
+	return services.authorization.has(actor.uid, permission);
 }
 
-function windowOf(rate: NonNullable<Method['rate']>, services: CoreServices): RateWindow {
+function windowOf(rate: RateRule, services: CoreServices): RateWindow {
 	if ('calls' in rate) return rate;
 	return { calls: services.settings.number(rate.setting, 1), perMs: 60_000 };
 }
@@ -127,7 +142,7 @@ function windowOf(rate: NonNullable<Method['rate']>, services: CoreServices): Ra
 type Scope = 'IP' | 'User' | 'Connection' | 'User_By_Method' | 'Connection_By_Method';
 
 /** A limit of the settings; null when it is switched off. */
-function windowOfScope({ settings }: CoreServices, scope: Scope, usual: RateWindow): RateWindow | null {
+function ruleOfScope({ settings }: CoreServices, scope: Scope, usual: RateWindow): RateWindow | null {
 	const id = `DDP_Rate_Limit_${scope}`;
 	if (!settings.flag(`${id}_Enabled`, true)) return null;
 	return {

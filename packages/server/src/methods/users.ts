@@ -2,12 +2,10 @@ import { z } from 'zod';
 import { method } from './method.ts';
 
 const username = z.string().max(4096);
-const oncePerSecond = { calls: 1, perMs: 1_000 };
 
 /** `setUsername(username, {joinDefaultChannelsSilenced?})` -> username. For a user who has none yet. */
 export const setUsername = method('setUsername', {
 	auth: 'user',
-	rate: oncePerSecond,
 	params: z.tuple([username, z.object({ joinDefaultChannelsSilenced: z.boolean().nullish() }).optional()]),
 	run: ({ actor, params: [name, options], services }) =>
 		services.users.setUsername(actor, name, options?.joinDefaultChannelsSilenced === true),
@@ -16,7 +14,6 @@ export const setUsername = method('setUsername', {
 /** `checkUsernameAvailability(username)` -> whether nobody has it. */
 export const checkUsernameAvailability = method('checkUsernameAvailability', {
 	auth: 'user',
-	rate: oncePerSecond,
 	params: z.tuple([username]),
 	run: ({ params: [name], services }) => services.users.isUsernameFree(name),
 });
