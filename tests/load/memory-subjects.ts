@@ -41,11 +41,9 @@ export async function startLoneStreamer(users: number): Promise<Subject> {
  * The users of the crowd are stored.
  */
 export async function startRealStreamer(users: number, onProgress: (text: string) => void): Promise<Subject> {
-	onProgress('starting a system');
-	const system = await startSystem(1);
+	onProgress(`storing ${users} users and starting a system`);
+	const system = await startSystem(1, { fill: (db) => fillCrowd(db, users) });
 	try {
-		onProgress(`storing ${users} users`);
-		await fillCrowd(system.server.db, users);
 		const { ROOKERY_TEST_MONGO_URL: mongo = '', ROOKERY_TEST_NATS_URL: nats = '' } = process.env;
 		const mongoUrl = new URL(mongo);
 		mongoUrl.pathname = `/${system.server.db.databaseName}`;

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MongoClient, type Db } from 'mongodb';
 import { findBinary } from '../../packages/server/src/platform/binaries/find-binary.ts';
 import { readConfig } from '../../packages/server/src/platform/config.ts';
 import { startMongod } from '../../packages/server/src/platform/embedded/mongod.ts';
@@ -26,8 +27,13 @@ export type SystemUnderTest = {
 	stop(): Promise<void>;
 };
 
+type Options = {
+	/** Stores what an older server would have left, before anything of ours has seen the database. */
+	fill?: (db: Db) => Promise<void>;
+};
+
 /** Starts a system on databases that hold nothing else, so that every command and message on them is its own. */
-export async function startSystem(form: 'one process' | number): Promise<SystemUnderTest> {
+export async function startSystem(form: 'one process' | number, { fill }: Options = {}): Promise<SystemUnderTest> {
 	const folder = await mkdtemp(join(tmpdir(), 'rookery-bench-'));
 	const stops: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true, maxRetries: 5 })];
 	const stop = async (): Promise<void> => {
@@ -53,9 +59,12 @@ export async function startSystem(form: 'one process' | number): Promise<SystemU
 		stops.push(nats.stop);
 		Object.assign(env, { ROOKERY_TEST_MONGO_URL: mongo.url, ROOKERY_TEST_NATS_URL: nats.url });
 		const isSingle = form === 'one process';
+		const database = 'rookery_bench';
+		if (fill !== undefined) await fillDatabase(mongo.url, database, fill);
 		const server = isSingle
-			? await startServer('one process')
+			? await startServer('one process', { database })
 			: await startServer('six processes', {
+					database,
 					args: ['--streamers', String(form)],
 					env: { TRANSPORTER: nats.url, LOG_LEVEL: 'info' },
 				});
@@ -73,6 +82,15 @@ export async function startSystem(form: 'one process' | number): Promise<SystemU
 	} catch (error) {
 		await stop();
 		throw error;
+	}
+}
+
+async function fillDatabase(url: string, database: string, fill: (db: Db) => Promise<void>): Promise<void> {
+	const client = await MongoClient.connect(url);
+	try {
+		await fill(client.db(database));
+	} finally {
+		await client.close();
 	}
 }
 

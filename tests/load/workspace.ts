@@ -6,6 +6,8 @@ export type BenchUser = { _id: string; username: string; token: string };
 
 export type BenchRoom = { _id: string; members: BenchUser[] };
 
+const batchSize = 10_000;
+
 /**
  * Fills a workspace as an older server would have left it: users who are logged in, channels, and a subscription for
  * each member. Straight into the database, because a thousand registrations are a thousand password hashes.
@@ -52,9 +54,10 @@ export async function fillWorkspace(
 			sysMes: true,
 		})),
 	);
-	for (const { _id: rid, members } of filled) {
+	const memberships = filled.flatMap((room) => room.members.map((member) => ({ rid: room._id, member })));
+	for (let start = 0; start < memberships.length; start += batchSize) {
 		await db.collection<{ _id: string }>('rocketchat_subscription').insertMany(
-			members.map(({ _id, username }) => ({
+			memberships.slice(start, start + batchSize).map(({ rid, member: { _id, username } }) => ({
 				_id: `${rid}-${_id}`,
 				rid,
 				t: 'c',
@@ -69,6 +72,7 @@ export async function fillWorkspace(
 				groupMentions: 0,
 				_updatedAt: now,
 			})),
+			{ ordered: false },
 		);
 	}
 	return filled;
