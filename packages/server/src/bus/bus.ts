@@ -1,7 +1,17 @@
 import type { EnvelopeHeader, EventKey, EventPart, Publication } from '@rookery/protocol/events.ts';
 
-/** Services that answer calls. The names are those of the processes. */
-export type ServiceName = 'core' | 'accounts' | 'authorization' | 'presence' | 'stream-hub' | 'ddp-streamer';
+/**
+ * Services that answer calls. The names are those of the processes; `ddp-streamer-<tag>` is one boot of one streamer,
+ * letters and digits only.
+ */
+export type ServiceName =
+	| 'core'
+	| 'accounts'
+	| 'authorization'
+	| 'presence'
+	| 'stream-hub'
+	| 'ddp-streamer'
+	| `ddp-streamer-${string}`;
 
 export type CallOptions = {
 	/** Whole time for the call in ms. Default 5,000; client methods and logins 15,000. */

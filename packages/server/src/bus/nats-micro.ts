@@ -5,7 +5,7 @@ import type { NatsLink } from './nats-connection.ts';
 
 type Deps = { connection: NatsLink; service: ServiceName; subject: string; version: string; namespace: string };
 
-const descriptions: Record<ServiceName, string> = {
+const descriptions: Partial<Record<ServiceName, string>> = {
 	core: 'REST routes, methods and files',
 	accounts: 'proves who somebody is',
 	authorization: 'answers what somebody may do',
@@ -31,7 +31,7 @@ export function microService({ connection, service, subject, version, namespace 
 		INFO: () => ({
 			type: 'io.nats.micro.v1.info_response',
 			...identity,
-			description: descriptions[service],
+			description: descriptions[service] ?? 'one streamer, for its sessions',
 			endpoints: [{ ...endpoint, metadata: {} }],
 		}),
 		STATS: () => ({

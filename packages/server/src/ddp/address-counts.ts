@@ -41,6 +41,6 @@ export function addressCounts() {
 export type AddressCounts = ReturnType<typeof addressCounts>;
 
 function kindOf({ state, actor }: Session): Kind | undefined {
-	if (state === 'closed' || actor !== null) return undefined;
+	if (state === 'closed' || state === 'detached' || actor !== null) return undefined;
 	return state === 'opening' ? 'opening' : 'anonymous';
 }

@@ -1,3 +1,4 @@
+import type { Pos } from '@rookery/protocol/events.ts';
 import type { UserId } from '@rookery/protocol/records.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -7,13 +8,14 @@ import type { Membership } from '../services/membership.ts';
 import type { LoginService, SettingsReader } from '../services/settings.ts';
 import type { Stream } from '../streams/stream.ts';
 import type { AddressCounts } from './address-counts.ts';
-import type { DocumentStore } from './documents.ts';
-import type { FanoutTable, Receiver } from './fanout.ts';
-import type { InterestTable, Lease } from './interest.ts';
+import type { ClientWork, Session } from './client-session.ts';
+import type { EventLog } from './event-log.ts';
+import type { FanoutTable } from './fanout.ts';
+import type { InterestTable } from './interest.ts';
+import type { AnswerBytes } from './kept-answers.ts';
 import type { DdpLimits } from './limits.ts';
 import type { RateLimits } from './rates.ts';
-import type { ClientSocket } from './socket.ts';
-import type { WorkQueue } from './work-queue.ts';
+import type { Resumption } from './resumption.ts';
 
 /** Tells presence of this process's connections. Batches and leases are its own business. */
 export type PresenceReporter = {
@@ -41,68 +43,32 @@ export type DdpContext = {
 	interest: InterestTable;
 	fanout: FanoutTable;
 	rates: RateLimits;
+	/** What was sent lately, for sessions that come back. */
+	recent: EventLog;
+	/** Answers kept by all sessions together. */
+	answerBytes: AnswerBytes;
+	resumption: Resumption;
+	/** All sessions, those that have lost their socket included. */
 	sessions: Set<Session>;
+	/** Sessions that have lost their socket and may get another. */
+	detached: Set<Session>;
 	addresses: AddressCounts;
-	/** Logged-in sessions by user. */
+	/** Logged-in sessions by user, those that have lost their socket included. */
 	byUser: Map<UserId, Set<Session>>;
 	/** Sessions that watch a user's presence. */
 	watchers: Map<UserId, Set<Session>>;
+	/** Monotonic time in ms, renewed a few times a second: exact enough for what is done every few seconds. */
+	coarseNow: number;
+	/** Position of the newest change that was heard. */
+	lastPosition: Pos | null;
+	/** Names this boot of this process: session ids begin with it. */
+	instanceTag: string;
 	newSessionId(): string;
+	/** Does what a client asked for. */
+	perform(session: Session, work: ClientWork): Promise<void>;
+	/** Looks at the session's times at this moment of the monotonic clock, or before. */
+	lookAt(session: Session, dueAt: number): void;
 };
 
-/**
- * One client. `opening`: no `connect` yet. `ending`: its login was revoked, it is about to be closed and only pings are
- * answered.
- */
-export type Session = Receiver & {
-	readonly id: string;
-	readonly socket: ClientSocket;
-	state: 'opening' | 'open' | 'ending' | 'closed';
-	/** false for DDP version pre1. */
-	knowsPing: boolean;
-	actor: Actor | null;
-	/** Grows with each change of identity: work of an older one is judged again. */
-	identity: number;
-	/** A logout that is on its way: its own revocation then changes nothing more. */
-	loggingOut: { hashedToken: string; isRevoked: boolean } | null;
-	userLease: Lease | null;
-	subs: Map<string, Sub>;
-	documents: DocumentStore;
-	work: WorkQueue;
-	/** Ids of methods that have not been answered. */
-	openMethods: Set<string>;
-	/** Subs that wait for a login. */
-	loginWaiters: Set<() => void>;
-	watch: { mainId: string; lease: Lease; uids: Set<UserId> } | null;
-	openedAt: number;
-	lastHeardAt: number;
-	pingedAt: number | null;
-	earlyFrames: number;
-	brokenFrames: number;
-};
-
-/** One subscription of a client. */
-export type Sub = {
-	readonly id: string;
-	readonly name: string;
-	/** The parameters as text: whether a second `sub` of the same id asks for the same. */
-	readonly asked: string;
-	state: 'pending' | 'active' | 'ended';
-	/** `ready` was sent: it is not sent again when the sub is judged anew. */
-	isAnnounced: boolean;
-	/** null for a publication. */
-	stream: StreamSub | null;
-};
-
-export type StreamSub = {
-	stream: Stream;
-	event: string;
-	key: Record<string, string | undefined>;
-	extra: Record<string, unknown>;
-	useCollection: boolean;
-	/** Grows when the rights it depends on may have changed: an answer of an older judgement does not count. */
-	judged: number;
-	/** Key of the fan-out it listens to while active. */
-	listensTo: string | null;
-	leases: Lease[];
-};
+export type { Session } from './client-session.ts';
+export type { StreamSub, Sub } from './sub.ts';

@@ -5,6 +5,7 @@ import type { MethodCall } from '../services/contracts.ts';
 import { errorResult, result, updated } from './answers.ts';
 import type { DdpContext, Session } from './context.ts';
 import { emitFromClient } from './emits.ts';
+import type { OutFrame } from './out-frame.ts';
 import { connectionOf, login, logout, newToken, removeOtherTokens } from './identity.ts';
 
 export type MethodFrame = { id: string; method: string; params: unknown[] };
@@ -40,21 +41,64 @@ const localMethods: ReadonlyMap<string, LocalMethod> = new Map<string, LocalMeth
 /** Clients' time for a method that core runs, in ms. */
 const methodDeadlineMs = 15_000;
 
+/** Whether a method is to be run: one that is on its way on the same socket is not run twice. */
+export function takesMethod(session: Session, id: string, asked: string): boolean {
+	if (session.openMethods?.has(id) === true) return false;
+	(session.openMethods ??= new Map<string, string>()).set(id, asked);
+	return true;
+}
+
 /**
  * Runs one method and answers it: `result`, then `updated`, each exactly once.
  *
- * @see realtime contract 2.4
+ * A client that came back on another socket asks again for what it was not answered: it gets the answer that was kept, or
+ * that of the call which is still on its way. Who somebody is, is always proven anew.
+ *
+ * @param asked What tells whether it is the same call.
+ * @see realtime contract 2.4; architecture 3
  */
-export async function runMethod(context: DdpContext, session: Session, frame: MethodFrame): Promise<void> {
-	const { id } = frame;
+export async function runMethod(
+	context: DdpContext,
+	session: Session,
+	frame: MethodFrame,
+	asked: string,
+): Promise<void> {
+	const { id, method } = frame;
+	const isIdentity = identityMethods.has(method);
+	if (!isIdentity && answerAgain(session, id, asked)) return;
+	const { sockets } = session;
+	let answer: OutFrame;
 	try {
-		const text = await perform(context, session, frame);
-		session.send(result(id, text), 'own');
+		answer = result(id, await perform(context, session, frame));
 	} catch (error) {
-		if (!(error instanceof ClientError)) context.log.error({ err: error, method: frame.method }, 'a method failed');
-		session.send(errorResult(id, error), 'own');
+		if (!(error instanceof ClientError)) context.log.error({ err: error, method }, 'a method failed');
+		answer = errorResult(id, error);
 	}
+	if (!isIdentity) session.keepAnswer(id, asked, answer);
+	if (session.sockets !== sockets && !takeEarlier(session, id)) return;
+	session.send(answer, 'own');
 	finish(session, id);
+}
+
+/** @returns true when the call was made before: it is answered, or will be. */
+function answerAgain(session: Session, id: string, asked: string): boolean {
+	const earlier = session.earlierMethods?.get(id);
+	if (earlier?.asked === asked) {
+		earlier.isAskedAgain = true;
+		return true;
+	}
+	const kept = session.answers?.find(id, asked) ?? null;
+	if (kept === null) return false;
+	session.send(kept, 'own');
+	finish(session, id);
+	return true;
+}
+
+/** A call of an earlier socket has ended. @returns Whether the client asked for it again and waits */
+function takeEarlier(session: Session, id: string): boolean {
+	const earlier = session.earlierMethods?.get(id);
+	session.earlierMethods?.delete(id);
+	return earlier?.isAskedAgain === true;
 }
 
 /** Answers a method with a refusal without running it. */
@@ -64,7 +108,8 @@ export function refuseMethod(session: Session, id: string, error: unknown): void
 }
 
 function finish(session: Session, id: string): void {
-	session.openMethods.delete(id);
+	session.openMethods?.delete(id);
+	if (session.openMethods?.size === 0) session.openMethods = null;
 	session.send(updated(id), 'own');
 }
 

@@ -2,6 +2,7 @@ import { added, changed, removed } from './answers.ts';
 import type { OutFrame } from './out-frame.ts';
 
 type Fields = Record<string, unknown>;
+type Document = { collection: string; id: string; fields: Fields; owners: string[] };
 
 /**
  * The documents of real collections that one connection holds: `added` only for one it has not, `changed` and `removed`
@@ -9,58 +10,78 @@ type Fields = Record<string, unknown>;
  *
  * @see realtime contract 2.6
  */
-export function documentStore(send: (frame: OutFrame) => void) {
-	const held = new Map<string, { fields: Fields; owners: Set<string> }>();
-	const keyOf = (collection: string, id: string) => `${collection}\n${id}`;
+export class DocumentStore {
+	private readonly send: (frame: OutFrame) => void;
+	/** Few: they are searched, not indexed. */
+	private held: Document[] = [];
 
-	function change(collection: string, id: string, before: Fields, after: Fields): void {
-		const fields: Fields = {};
-		for (const [name, value] of Object.entries(after)) {
-			if (value === undefined) continue;
-			if (JSON.stringify(before[name]) !== JSON.stringify(value)) fields[name] = value;
-		}
-		if (Object.keys(fields).length > 0) send(changed(collection, id, fields));
+	constructor(send: (frame: OutFrame) => void) {
+		this.send = send;
 	}
 
-	return {
-		/**
-		 * Publishes a document for an owner (a subscription's id, or '' for the connection itself). A second owner adds no
-		 * second frame; fields that differ are sent as `changed`, never as `cleared`.
-		 */
-		put(collection: string, id: string, fields: Fields, owner: string): void {
-			const key = keyOf(collection, id);
-			const present = held.get(key);
-			if (present === undefined) {
-				held.set(key, { fields, owners: new Set([owner]) });
-				send(added(collection, id, fields));
-				return;
-			}
-			present.owners.add(owner);
-			change(collection, id, present.fields, fields);
-			present.fields = { ...present.fields, ...fields };
-		},
+	private find(collection: string, id: string): Document | undefined {
+		return this.held.find((document) => document.id === id && document.collection === collection);
+	}
 
-		/** Takes an owner's claim away: `removed` when it was the last. */
-		drop(collection: string, id: string, owner: string): void {
-			const key = keyOf(collection, id);
-			const present = held.get(key);
-			if (present === undefined || !present.owners.delete(owner) || present.owners.size > 0) return;
-			held.delete(key);
-			send(removed(collection, id));
-		},
+	/**
+	 * Publishes a document for an owner (a subscription's id, or '' for the connection itself). A second owner adds no
+	 * second frame; fields that differ are sent as `changed`, never as `cleared`.
+	 */
+	put(collection: string, id: string, fields: Fields, owner: string): void {
+		const present = this.find(collection, id);
+		if (present === undefined) {
+			this.held.push({ collection, id, fields, owners: [owner] });
+			this.send(added(collection, id, fields));
+			return;
+		}
+		if (!present.owners.includes(owner)) present.owners.push(owner);
+		const difference = differenceOf(present.fields, fields);
+		if (Object.keys(difference).length > 0) this.send(changed(collection, id, difference));
+		present.fields = { ...present.fields, ...fields };
+	}
 
-		/** Takes every claim of an owner away. */
-		dropAll(owner: string): void {
-			for (const key of held.keys()) {
-				const [collection = '', id = ''] = key.split('\n', 2);
-				this.drop(collection, id, owner);
-			}
-		},
+	/** Takes an owner's claim away: `removed` when it was the last. */
+	drop(collection: string, id: string, owner: string): void {
+		const present = this.find(collection, id);
+		if (present === undefined || !present.owners.includes(owner)) return;
+		present.owners = present.owners.filter((other) => other !== owner);
+		if (present.owners.length > 0) return;
+		this.held = this.held.filter((document) => document !== present);
+		this.send(removed(collection, id));
+	}
 
-		has(collection: string, id: string): boolean {
-			return held.has(keyOf(collection, id));
-		},
-	};
+	/** Takes every claim of an owner away. */
+	dropAll(owner: string): void {
+		for (const { collection, id } of [...this.held]) this.drop(collection, id, owner);
+	}
+
+	has(collection: string, id: string): boolean {
+		return this.find(collection, id) !== undefined;
+	}
+
+	/** The ids of a collection that an owner has published. */
+	idsOf(collection: string, owner: string): string[] {
+		const own = this.held.filter((document) => document.collection === collection && document.owners.includes(owner));
+		return own.map(({ id }) => id);
+	}
+
+	/**
+	 * Sends every document as if it were new: to a client that has emptied its collections.
+	 *
+	 * @param sent What it has been sent since.
+	 */
+	resend(sent: DocumentStore): void {
+		for (const { collection, id, fields } of this.held) {
+			if (!sent.has(collection, id)) this.send(added(collection, id, fields));
+		}
+	}
 }
 
-export type DocumentStore = ReturnType<typeof documentStore>;
+function differenceOf(before: Fields, after: Fields): Fields {
+	const fields: Fields = {};
+	for (const [name, value] of Object.entries(after)) {
+		if (value === undefined) continue;
+		if (JSON.stringify(before[name]) !== JSON.stringify(value)) fields[name] = value;
+	}
+	return fields;
+}

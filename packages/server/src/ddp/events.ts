@@ -28,6 +28,9 @@ export function eventRouter(context: DdpContext, rights: RightsWatch, onLost: ()
 
 	function handle(envelope: Envelope): void {
 		if (isOld(envelope.header)) return;
+		const { pos } = envelope.header;
+		if (pos !== null && (context.lastPosition === null || pos > context.lastPosition)) context.lastPosition = pos;
+		context.fanout.at(pos);
 		for (const part of envelope.parts) {
 			try {
 				if (part.header.kind === 'direct') deliver(part.header, part.body, envelope.header.origin);
@@ -36,6 +39,7 @@ export function eventRouter(context: DdpContext, rights: RightsWatch, onLost: ()
 				context.log.error({ err: error, key: envelope.header.key }, 'an event could not be handled');
 			}
 		}
+		context.fanout.at(null);
 	}
 
 	function deliver(header: DirectPart, body: Uint8Array, origin: string | undefined): void {

@@ -28,14 +28,23 @@ export async function login(
 	twoFactor: { code: string } | undefined,
 ): Promise<object | undefined> {
 	const wrapped = twoFactor === undefined ? options : { totp: { login: options, code: twoFactor.code } };
-	const result = await context.accounts.login(wrapped, connectionOf(session));
+	const result = await prove(context, session, wrapped);
 	if (session.state !== 'open') return undefined;
+	const { id, token, tokenExpires, type } = result;
+	const answer = { id, token, tokenExpires, type };
+	if (session.claim !== null) {
+		const resumed = await context.resumption.resumeAs(session, result);
+		if (resumed === null) return undefined;
+		guardToken(context, resumed, result);
+		wakeLoginWaiters(session);
+		return answer;
+	}
 	const { actor } = result;
 	const before = session.actor;
 	if (before !== null && before.uid !== actor.uid) leave(context, session, false);
 	if (session.actor === null) {
-		if ((context.byUser.get(actor.uid)?.size ?? 0) >= context.limits.maxSocketsPerUser) {
-			session.socket.close(1013, 'TRY_AGAIN_LATER');
+		if (socketsOf(context, actor.uid) >= context.limits.maxSocketsPerUser) {
+			session.giveUp(1013, 'TRY_AGAIN_LATER');
 			return undefined;
 		}
 		enter(context, session, actor);
@@ -45,11 +54,26 @@ export async function login(
 	guardToken(context, session, result);
 	wakeLoginWaiters(session);
 	if (before?.uid !== actor.uid) await rejudgeAll(context, session);
-	const { id, token, tokenExpires, type } = result;
-	return { id, token, tokenExpires, type };
+	return answer;
 }
 
-function enter(context: DdpContext, session: Session, actor: Actor): void {
+async function prove(context: DdpContext, session: Session, options: unknown): Promise<LoginResult> {
+	try {
+		return await context.accounts.login(options, connectionOf(session));
+	} catch (error) {
+		context.resumption.loginFailed(session);
+		throw error;
+	}
+}
+
+function socketsOf({ byUser }: DdpContext, uid: UserId): number {
+	let count = 0;
+	for (const { state } of byUser.get(uid) ?? []) if (state !== 'detached') count += 1;
+	return count;
+}
+
+/** The connection is this user's from now on. */
+export function enter(context: DdpContext, session: Session, actor: Actor): void {
 	session.actor = actor;
 	session.identity += 1;
 	session.userLease = context.interest.acquire(`user:${actor.uid}`);
@@ -79,7 +103,7 @@ function leave(context: DdpContext, session: Session, isLogout: boolean): void {
 }
 
 /** The `users` publication: sent before the `result` of the login. @see realtime contract 4.15.3 */
-function publishUser(session: Session, { actor, emails }: LoginResult): void {
+export function publishUser(session: Session, { actor, emails }: LoginResult): void {
 	if (session.documents.has('users', actor.uid)) return;
 	const fields = { username: actor.username, emails, ...(actor.name === undefined ? {} : { name: actor.name }) };
 	session.documents.put('users', actor.uid, fields, '');
@@ -100,7 +124,7 @@ function guardToken(context: DdpContext, session: Session, { actor, token }: Log
 			},
 			(error: unknown) => {
 				context.log.warn({ err: error }, 'a login could not be confirmed: the socket is closed');
-				session.socket.close(1013, 'TRY_AGAIN_LATER');
+				session.giveUp(1013, 'TRY_AGAIN_LATER');
 			},
 		);
 }
@@ -157,6 +181,7 @@ function requireLogin(session: Session): Actor {
  */
 export function revoke(context: DdpContext, session: Session): void {
 	const { actor } = session;
+	if (session.state === 'detached') return context.resumption.discard(session);
 	if (actor === null || session.state !== 'open') return;
 	if (session.loggingOut?.hashedToken === actor.hashedToken) {
 		session.loggingOut.isRevoked = true;
@@ -171,7 +196,7 @@ export function revoke(context: DdpContext, session: Session): void {
 	endWatch(context, session);
 	context.log.info({ event: 'session.revoked', uid: actor.uid }, 'a login was revoked');
 	void rejudgeAll(context, session);
-	setTimeout(() => session.socket.close(4403, 'LOGGED_OUT'), context.limits.revokeCloseMs).unref();
+	setTimeout(() => session.giveUp(4403, 'LOGGED_OUT'), context.limits.revokeCloseMs).unref();
 }
 
 /** Revokes the sessions of a user. @param hashedTokens null: all of them */

@@ -5,12 +5,38 @@ import type { Bus, EnvelopeHandler } from '../bus/bus.ts';
 /** A hold on a key of the bus. */
 export type Lease = {
 	/** Resolves when events of the key are sure to arrive. */
-	ready: Promise<void>;
+	readonly ready: Promise<void>;
 	/** May be called more than once. */
 	release(): void;
 };
 
-type Entry = { holders: number; ready: Promise<void>; stop: (() => void) | null; grace: NodeJS.Timeout | null };
+/** One key of the bus, as this process hears it. */
+type Entry = {
+	key: Heard;
+	holders: number;
+	ready: Promise<void>;
+	stop: (() => void) | null;
+	grace: NodeJS.Timeout | null;
+};
+
+/** One holder of a key: there are many, so it is small. */
+class KeyLease implements Lease {
+	private entry: Entry | null;
+	readonly ready: Promise<void>;
+	private readonly leave: (entry: Entry) => void;
+
+	constructor(entry: Entry, leave: (entry: Entry) => void) {
+		this.entry = entry;
+		this.ready = entry.ready;
+		this.leave = leave;
+	}
+
+	release(): void {
+		const { entry } = this;
+		this.entry = null;
+		if (entry !== null) this.leave(entry);
+	}
+}
 
 /** Not a key: all rooms together. */
 const everyRoom = Symbol('every room');
@@ -35,7 +61,7 @@ export function interestTable({ bus, graceMs, onEnvelope, onAnyRoom, maxKeys = 2
 
 	function open(key: Heard): Entry {
 		if (entries.size >= maxKeys) throw new ClientError('error-service-unavailable', 'Too many subscriptions');
-		const entry: Entry = { holders: 0, ready: Promise.resolve(), stop: null, grace: null };
+		const entry: Entry = { key, holders: 0, ready: Promise.resolve(), stop: null, grace: null };
 		const subscribed = key === everyRoom ? bus.subscribeRooms(onAnyRoom) : bus.subscribe(key, onEnvelope);
 		entry.ready = subscribed.then(
 			(stop) => {
@@ -53,7 +79,8 @@ export function interestTable({ bus, graceMs, onEnvelope, onAnyRoom, maxKeys = 2
 		return entry;
 	}
 
-	function leave(key: Heard, entry: Entry): void {
+	function leave(entry: Entry): void {
+		const { key } = entry;
 		entry.holders -= 1;
 		if (entry.holders > 0 || entries.get(key) !== entry) return;
 		const end = () => {
@@ -70,15 +97,7 @@ export function interestTable({ bus, graceMs, onEnvelope, onAnyRoom, maxKeys = 2
 		if (entry.grace !== null) clearTimeout(entry.grace);
 		entry.grace = null;
 		entry.holders += 1;
-		let isHeld = true;
-		return {
-			ready: entry.ready,
-			release() {
-				if (!isHeld) return;
-				isHeld = false;
-				leave(key, entry);
-			},
-		};
+		return new KeyLease(entry, leave);
 	}
 
 	return {

@@ -9,15 +9,16 @@ export function loginOrTimeout({ limits }: DdpContext, session: Session): Promis
 	return new Promise((resolve) => {
 		const done = () => {
 			clearTimeout(timer);
-			session.loginWaiters.delete(done);
+			session.loginWaiters?.delete(done);
+			if (session.loginWaiters?.size === 0) session.loginWaiters = null;
 			resolve();
 		};
 		const timer = setTimeout(done, limits.loginWaitMs);
-		session.loginWaiters.add(done);
+		(session.loginWaiters ??= new Set()).add(done);
 	});
 }
 
 /** Wakes everybody who waits for a login of this connection. */
 export function wakeLoginWaiters(session: Session): void {
-	for (const wake of session.loginWaiters) wake();
+	for (const wake of session.loginWaiters ?? []) wake();
 }

@@ -1,8 +1,10 @@
 import { ClientError } from '@rookery/protocol/errors.ts';
+import type { UserId } from '@rookery/protocol/records.ts';
 import { presenceCodes, type PresenceChange } from '@rookery/protocol/events.ts';
 import { stringifyEjson } from '@rookery/protocol/ejson.ts';
 import { presenceHead, eventTail } from '@rookery/protocol/server-frames.ts';
 import { nosub, ready } from './answers.ts';
+import type { PresenceWatch } from './client-session.ts';
 import type { DdpContext, Session } from './context.ts';
 import { outFrame, type OutFrame } from './out-frame.ts';
 import { loginOrTimeout } from './login-wait.ts';
@@ -25,13 +27,13 @@ export async function watchPresence(
 		if (!(await mayWatch(context, session))) throw new ClientError('not-allowed');
 	}
 	if (session.watch !== null && session.watch.mainId !== id) {
-		change(context, session, params[1]);
+		changeWatch(context, session, params[1]);
 		session.send(nosub(id), 'own');
 		return;
 	}
-	session.watch ??= { mainId: id, lease: context.interest.acquire('all:presence'), uids: new Set() };
+	session.watch ??= newWatch(context, id);
 	const { watch } = session;
-	change(context, session, params[1]);
+	changeWatch(context, session, params[1]);
 	try {
 		await watch.lease.ready;
 	} catch (error) {
@@ -49,7 +51,7 @@ function mayWatch(context: DdpContext, session: Session): Promise<boolean> {
 }
 
 /** `added` first, so that a user in both lists ends up removed. Unknown and surplus ones are ignored. */
-function change(context: DdpContext, session: Session, delta: unknown): void {
+export function changeWatch(context: DdpContext, session: Session, delta: unknown): void {
 	const { watch } = session;
 	if (watch === null || typeof delta !== 'object' || delta === null) return;
 	const { added, removed } = delta as { added?: unknown; removed?: unknown };
@@ -90,9 +92,20 @@ export function deliverPresence(context: DdpContext, change: PresenceChange): vo
 	if (sessions === undefined) return;
 	const frame = presenceFrame(change);
 	const kind = { coalesce: () => `user-presence/${change.uid}` };
+	const index = context.recent.append(watchKey(change.uid), frame, undefined, null);
 	for (const session of sessions) {
-		if (session.actor !== null) session.send(frame, kind);
+		if (session.actor !== null) session.deliver(frame, kind, index);
 	}
+}
+
+/** Where a user's presence stands in the log. */
+export function watchKey(uid: UserId): string {
+	return `user-presence/${uid}`;
+}
+
+/** A watch set without anybody in it yet. */
+export function newWatch({ interest, recent }: DdpContext, mainId: string): PresenceWatch {
+	return { mainId, lease: interest.acquire('all:presence'), uids: new Set(), since: recent.nextIndex };
 }
 
 function presenceFrame({ uid, username, status, statusText }: PresenceChange): OutFrame {

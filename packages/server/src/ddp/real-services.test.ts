@@ -102,7 +102,8 @@ test('who somebody is', async (t) => {
 		const socket = await it.login(zoe);
 		await socket.sub('d', 'stream-notify-user', `${zoe.uid}/userData`, false);
 		await it.db.collection<Stored>('users').updateOne({ _id: zoe.uid }, { $set: { name: 'Zoe Z' } });
-		const [data] = (await socket.event('notify-user', `${zoe.uid}/userData`)) as { diff: { name: string } }[];
+		const isName = (args: unknown[]) => 'name' in ((args as { diff: object }[])[0]?.diff ?? {});
+		const [data] = (await socket.event('notify-user', `${zoe.uid}/userData`, isName)) as { diff: { name: string } }[];
 		assert.equal(data?.diff.name, 'Zoe Z');
 		const changed = await socket.next(({ msg, id }) => msg === 'changed' && id === zoe.uid);
 		assert.deepEqual(changed['fields'], { name: 'Zoe Z' });

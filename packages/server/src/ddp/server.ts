@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Bus } from '../bus/bus.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
@@ -17,7 +18,11 @@ import { interestTable } from './interest.ts';
 import { ddpLimits, type DdpLimits } from './limits.ts';
 import { rateLimits } from './rates.ts';
 import { rightsWatch } from './rights.ts';
-import { checkSession, openSession, sessionHandlers } from './session.ts';
+import { eventLog } from './event-log.ts';
+import { newInstanceTag } from './hand-over.ts';
+import { heartbeat, tickMs } from './heartbeat.ts';
+import { resumption } from './resumption.ts';
+import { endSession, openSession, perform } from './session.ts';
 import type { ClientSocket, SocketAcceptor } from './socket.ts';
 
 export type DdpServerDeps = {
@@ -35,9 +40,6 @@ export type DdpServerDeps = {
 	/** Hears why each socket was closed, for metrics. */
 	onSocketClosed?(code: number): void;
 };
-
-/** How often time is looked at, in ms. */
-const checkEveryMs = 250;
 
 /**
  * The DDP side of the streamer: takes sockets from a transport and serves them. Start it once the settings are loaded and
@@ -68,21 +70,26 @@ export function ddpServer(deps: DdpServerDeps) {
 		openIn: (rid) => {
 			const isListener = context.fanout.listenersOf(`room-messages/${rid}`);
 			return (uid) => {
-				for (const session of context.byUser.get(uid) ?? []) if (isListener(session)) return true;
+				for (const session of context.byUser.get(uid) ?? []) {
+					if (session.state !== 'detached' && isListener(session)) return true;
+				}
 				return false;
 			};
 		},
 		restart: (uids) => {
 			for (const uid of uids) {
-				for (const { socket } of context.byUser.get(uid) ?? []) socket.close(1012, 'SERVICE_RESTART');
+				for (const session of context.byUser.get(uid) ?? []) session.giveUp(1012, 'SERVICE_RESTART');
 			}
 		},
 	});
 	const busWatch = watchBus(context);
+	const beat = heartbeat(context);
+	context.lookAt = beat.lookAt;
 	const checks = setInterval(() => {
-		for (const session of context.sessions) checkSession(context, session);
+		beat.tick();
 		busWatch.check();
-	}, checkEveryMs);
+	}, tickMs);
+	const serving = context.resumption.serve();
 	let isStopping = false;
 
 	const acceptor: SocketAcceptor = {
@@ -91,15 +98,14 @@ export function ddpServer(deps: DdpServerDeps) {
 				? { ok: false, retryAfterSeconds: 2 }
 				: { ok: true },
 		accept(socket: ClientSocket) {
-			const session = openSession(context, socket);
-			return sessionHandlers(context, session, (code) => deps.onSocketClosed?.(code));
+			return openSession(context, socket, (code) => deps.onSocketClosed?.(code));
 		},
 	};
 
 	return {
 		...acceptor,
 		/** Resolves when changes of rights and settings are sure to be heard: take no sockets before. */
-		ready: Promise.all(always.map(({ ready }) => ready)).then(() => undefined),
+		ready: Promise.all([serving, ...always.map(({ ready }) => ready)]).then(() => undefined),
 		/** Numbers for metrics. */
 		stats() {
 			let subscriptions = 0;
@@ -108,12 +114,21 @@ export function ddpServer(deps: DdpServerDeps) {
 				subscriptions += subs.size;
 				sendBufferBytes += socket.bufferedBytes;
 			}
-			return { sockets: context.sessions.size, subscriptions, sendBufferBytes, keys: context.interest.size };
+			const sockets = context.sessions.size - context.detached.size;
+			const { detached, interest } = context;
+			return { sockets, detached: detached.size, subscriptions, sendBufferBytes, keys: interest.size };
 		},
 		/** Takes no more sockets and closes the open ones with 1012, spread over the drain time. */
 		async stop(): Promise<void> {
 			isStopping = true;
-			await closeSpread([...context.sessions], limits.drainSpreadMs);
+			if (!(await context.resumption.hasPeers())) context.resumption.keepNone();
+			await closeSpread(withSocket(context), limits.drainSpreadMs);
+			await handedOver(context);
+			context.resumption.keepNone();
+			for (const session of [...context.sessions]) endSession(context, session);
+			await (
+				await serving
+			)();
 			clearInterval(checks);
 			busWatch.stop();
 			rights.stop();
@@ -127,7 +142,13 @@ export type DdpServer = ReturnType<typeof ddpServer>;
 
 function makeContext(deps: DdpServerDeps, limits: DdpLimits): DdpContext {
 	const { bus, accounts, presence, membership, settings, loginServices, reporter, clock, log } = deps;
-	return {
+	const instanceTag = newInstanceTag();
+	const recent = eventLog({
+		maxAgeMs: limits.recentMs,
+		maxBytes: limits.maxRecentBytes,
+		now: () => clock.monotonic(),
+	});
+	const context: DdpContext = {
 		bus,
 		accounts,
 		authorization: batchedAuthorization(deps.authorization),
@@ -141,15 +162,26 @@ function makeContext(deps: DdpServerDeps, limits: DdpLimits): DdpContext {
 		limits,
 		streams,
 		interest: interestTable({ bus, graceMs: 0, onEnvelope: () => undefined, onAnyRoom: () => undefined }),
-		fanout: fanoutTable(),
+		fanout: fanoutTable(recent),
+		recent,
+		answerBytes: { used: 0, max: limits.maxAnswerBytes },
+		resumption: {} as DdpContext['resumption'],
 		rates: rateLimits({ settings, clock }),
 		sessions: new Set(),
+		detached: new Set(),
 		addresses: addressCounts(),
 		byUser: new Map(),
 		watchers: new Map(),
-		// A session id can be resumed with one day: it is a secret of 192 random bits.
-		newSessionId: () => randomBytes(24).toString('base64url'),
+		coarseNow: clock.monotonic(),
+		lastPosition: null,
+		instanceTag,
+		// Who knows it may take the session over: it is a secret of 192 random bits.
+		newSessionId: () => instanceTag + randomBytes(24).toString('base64url'),
+		perform: (session, work) => perform(context, session, work),
+		lookAt: () => undefined,
 	};
+	context.resumption = resumption(context);
+	return context;
 }
 
 /** Whether one more socket from an address is within the limits. */
@@ -179,10 +211,20 @@ function watchBus(context: DdpContext) {
 	return {
 		check(): void {
 			if (lostAt === null || clock.monotonic() - lostAt < limits.busLostMs) return;
-			for (const { socket } of dependants(context)) socket.close(1013, 'TRY_AGAIN_LATER');
+			for (const session of dependants(context)) session.giveUp(1013, 'TRY_AGAIN_LATER');
 		},
 		stop: off,
 	};
+}
+
+function withSocket({ sessions }: DdpContext): Session[] {
+	return [...sessions].filter(({ state }) => state !== 'detached');
+}
+
+/** Waits for other streamers to take over the sessions of clients that have gone there, but not for long. */
+async function handedOver({ detached, limits }: DdpContext): Promise<void> {
+	const endsAt = performance.now() + limits.lingerMs;
+	while (detached.size > 0 && performance.now() < endsAt) await pause(50);
 }
 
 /** Sessions that rely on events. */
@@ -193,7 +235,11 @@ function dependants({ sessions }: DdpContext): Session[] {
 /** Events may have been lost: who relies on them is asked to come again, a few at a time. */
 function startAnew(context: DdpContext): void {
 	context.log.warn({ event: 'bus.gap' }, 'events may have been lost: sockets are asked to come again');
-	void closeSpread(dependants(context), context.limits.gapSpreadMs);
+	const sessions = dependants(context);
+	// What was missed is in no log: nobody can go on where he was.
+	for (const session of sessions) session.mayResume = false;
+	for (const session of [...context.detached]) session.giveUp(1012, 'SERVICE_RESTART');
+	void closeSpread(sessions, context.limits.gapSpreadMs);
 }
 
 /** How many clients may come back elsewhere at once: few sockets need no more time than this for each, in ms. */

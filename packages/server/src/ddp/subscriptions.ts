@@ -1,11 +1,13 @@
-import { stringifyEjson } from '@rookery/protocol/ejson.ts';
+import { parseEjson, stringifyEjson } from '@rookery/protocol/ejson.ts';
 import { ClientError } from '@rookery/protocol/errors.ts';
+import type { Hold } from '../services/membership-index.ts';
 import { myMessages } from '../streams/room-messages.ts';
 import { nosub, ready, streamAdded } from './answers.ts';
-import type { DdpContext, Session, StreamSub, Sub } from './context.ts';
+import type { DdpContext, Session } from './context.ts';
 import { loginOrTimeout } from './login-wait.ts';
-import { publications } from './publications.ts';
+import { publications, type Publication } from './publications.ts';
 import { endWatch, watchPresence } from './presence-watch.ts';
+import { StreamSub, type Sub } from './sub.ts';
 
 export type SubFrame = { id: string; name: string; params: unknown[] };
 
@@ -34,17 +36,17 @@ export async function subscribe(context: DdpContext, session: Session, frame: Su
 
 async function open(context: DdpContext, session: Session, { id, name, params }: SubFrame): Promise<void> {
 	if (name === 'stream-user-presence') return watchPresence(context, session, id, params);
-	const asked = `${name}\n${stringifyEjson(params)}`;
+	const text = stringifyEjson(params);
 	const present = session.subs.get(id);
 	if (present !== undefined) {
-		if (present.asked === asked) {
+		if (present.name === name && present.params === text) {
 			if (present.state === 'active') session.send(ready(id), 'own');
 			return;
 		}
 		endSub(context, session, present);
 	}
 	if (session.subs.size >= context.limits.maxSubs) throw new ClientError('too-many-requests', 'Too many subscriptions');
-	const sub: Sub = { id, name, asked, state: 'pending', isAnnounced: false, stream: null };
+	const sub: Sub = { id, name, params: text, state: 'pending', isAnnounced: false, stream: null };
 	if (name.startsWith('stream-')) {
 		sub.stream = readStreamParams(context, name, params);
 		session.subs.set(id, sub);
@@ -54,11 +56,21 @@ async function open(context: DdpContext, session: Session, { id, name, params }:
 	const publish = publications.get(name);
 	if (publish === undefined) throw notFound(name);
 	session.subs.set(id, sub);
+	await publishDocuments(context, session, sub, publish);
+}
+
+async function publishDocuments(context: DdpContext, session: Session, sub: Sub, publish: Publication): Promise<void> {
 	const documents = await publish(context);
 	if (isOver(session, sub)) return;
-	for (const document of documents) session.documents.put(document.collection, document.id, document.fields, id);
+	for (const document of documents) session.documents.put(document.collection, document.id, document.fields, sub.id);
 	sub.state = 'active';
-	session.send(ready(id), 'own');
+	announce(session, sub);
+}
+
+function announce(session: Session, sub: Sub): void {
+	if (sub.isAnnounced) return;
+	sub.isAnnounced = true;
+	session.send(ready(sub.id), 'own');
 }
 
 function notFound(name: string): ClientError {
@@ -77,16 +89,8 @@ function readStreamParams(context: DdpContext, name: string, params: unknown[]):
 		args?: unknown;
 	};
 	const first: unknown = Array.isArray(args) ? args[0] : args;
-	return {
-		stream,
-		event,
-		key: { ...stream.key.exec(event)?.groups },
-		extra: typeof first === 'object' && first !== null ? { ...first } : {},
-		useCollection: options === true || useCollection === true,
-		judged: 0,
-		listensTo: null,
-		leases: [],
-	};
+	const extra = typeof first === 'object' && first !== null ? { ...first } : null;
+	return new StreamSub(stream, event, extra, options === true || useCollection === true);
 }
 
 /**
@@ -106,13 +110,13 @@ async function activate(
 		const { identity } = session;
 		await hear(context, session, stream);
 		const allowed = await mayRead(context, session, stream);
-		if (isOver(session, sub)) return release(stream);
+		if (isOver(session, sub)) return stream.release();
 		if (stream.judged !== judged || session.identity !== identity) continue;
 		if (allowed) return begin(context, session, sub, stream);
 		if (hasWaited || session.actor !== null || !stream.stream.waitsForLogin) break;
 		hasWaited = true;
 		await loginOrTimeout(context, session);
-		if (isOver(session, sub)) return release(stream);
+		if (isOver(session, sub)) return stream.release();
 	}
 	refuse(context, session, sub);
 }
@@ -121,24 +125,21 @@ function isOver(session: Session, sub: Sub): boolean {
 	return sub.state === 'ended' || session.state === 'closed';
 }
 
-function release(stream: StreamSub): void {
-	for (const lease of stream.leases.splice(0)) lease.release();
-}
-
 /** Takes hold of the keys of the bus that carry the event, and waits until they are heard. */
 async function hear(context: DdpContext, session: Session, stream: StreamSub): Promise<void> {
-	const before = stream.leases;
+	const { lease, membership } = stream;
 	const { actor } = session;
-	stream.leases = [];
 	const key = stream.stream.busKey({ event: stream.event, key: stream.key, actor });
-	if (key !== null) stream.leases.push(context.interest.acquire(key));
-	if (actor !== null && needsMembership(stream)) {
-		const { membership } = context;
-		const { uid } = actor;
-		stream.leases.push(stream.event === myMessages ? membership.followMessages(uid) : membership.follow(uid));
-	}
-	for (const lease of before) lease.release();
-	await Promise.all(stream.leases.map((lease) => lease.ready));
+	stream.lease = key === null ? null : context.interest.acquire(key);
+	stream.membership = actor !== null && needsMembership(stream) ? follow(context, actor.uid, stream) : null;
+	lease?.release();
+	membership?.release();
+	await stream.lease?.ready;
+	await stream.membership?.ready;
+}
+
+function follow({ membership }: DdpContext, uid: string, { event }: StreamSub): Hold {
+	return event === myMessages ? membership.followMessages(uid) : membership.follow(uid);
 }
 
 function needsMembership({ stream, event, key }: StreamSub): boolean {
@@ -160,18 +161,55 @@ function listenKey(session: Session, { stream, event }: StreamSub): string | nul
 function begin(context: DdpContext, session: Session, sub: Sub, stream: StreamSub): void {
 	sub.state = 'active';
 	stream.listensTo = listenKey(session, stream);
+	stream.since = context.recent.nextIndex;
 	if (stream.listensTo !== null) context.fanout.add(stream.listensTo, session);
-	if (sub.isAnnounced) return;
-	sub.isAnnounced = true;
-	if (stream.useCollection) {
+	if (stream.useCollection && !sub.isAnnounced) {
 		session.send(streamAdded(stream.stream.name, stream.event), 'own');
 	}
-	session.send(ready(sub.id), 'own');
+	announce(session, sub);
 }
 
+/** The answer to a `sub`, or the end of one that was told it may: the client has to hear of that also when it is away. */
 function refuse(context: DdpContext, session: Session, sub: Sub): void {
 	endSub(context, session, sub);
-	session.send(nosub(sub.id, new ClientError('not-allowed')), 'own');
+	const frame = nosub(sub.id, new ClientError('not-allowed'));
+	if (sub.isAnnounced) session.tell(frame);
+	else session.send(frame, 'own');
+}
+
+/** A subscription that was made on another streamer: its client was told `ready` there. */
+export async function restoreSub(
+	context: DdpContext,
+	session: Session,
+	{ id, name, params }: { id: string; name: string; params: string },
+): Promise<void> {
+	if (session.subs.has(id)) return;
+	const given = parseEjson(params) as unknown[];
+	const sub: Sub = { id, name, params, state: 'pending', isAnnounced: true, stream: null };
+	session.subs.set(id, sub);
+	const publish = publications.get(name);
+	if (publish !== undefined) return publishDocuments(context, session, sub, publish);
+	sub.stream = readStreamParams(context, name, given);
+	await activate(context, session, sub, sub.stream, false);
+}
+
+/**
+ * Subscriptions that were made on a socket before it got its session back go on in that one. What both have asked for was
+ * answered already.
+ */
+export function subscribeAgain(context: DdpContext, fresh: Session, session: Session): void {
+	for (const sub of fresh.subs.values()) {
+		const { id, name, params, stream } = sub;
+		sub.state = 'ended';
+		if (stream !== null) {
+			stopListening(context, fresh, stream);
+			stream.release();
+		}
+		const isKnown = session.subs.get(id)?.name === name && session.subs.get(id)?.params === params;
+		if (!isKnown) void subscribe(context, session, { id, name, params: parseEjson(params) as unknown[] });
+	}
+	fresh.subs.clear();
+	endWatch(context, fresh);
 }
 
 /** Answers an `unsub`: always with `nosub`, also for an id nobody knows. */
@@ -191,7 +229,7 @@ export function endSub(context: DdpContext, session: Session, sub: Sub): void {
 		return;
 	}
 	stopListening(context, session, sub.stream);
-	release(sub.stream);
+	sub.stream.release();
 }
 
 function stopListening(context: DdpContext, session: Session, stream: StreamSub): void {
@@ -216,7 +254,7 @@ export async function rejudge(context: DdpContext, session: Session, sub: Sub, h
 		allowed = await mayRead(context, session, stream);
 	} catch (error) {
 		context.log.warn({ err: error }, 'rights could not be judged: the socket is closed');
-		session.socket.close(1013, 'TRY_AGAIN_LATER');
+		session.giveUp(1013, 'TRY_AGAIN_LATER');
 		return;
 	}
 	if (isOver(session, sub) || stream.judged !== judged) return;
@@ -247,7 +285,7 @@ export async function rejudgeAll(context: DdpContext, session: Session): Promise
 				await activate(context, session, sub, stream, false);
 			} catch (error) {
 				context.log.warn({ err: error }, 'rights could not be judged: the socket is closed');
-				session.socket.close(1013, 'TRY_AGAIN_LATER');
+				session.giveUp(1013, 'TRY_AGAIN_LATER');
 			}
 		}),
 	);

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 
 export type Frame = Record<string, unknown> & { msg?: string; id?: string };
@@ -151,6 +152,15 @@ export async function testSocket(url: string, headers: Record<string, string> = 
 		pause: () => socket.pause(),
 		resume: () => socket.resume(),
 	};
+}
+
+/** Waits until something has become true in this process, at most 15 s. */
+export async function until(isSo: () => boolean): Promise<void> {
+	const end = performance.now() + patienceMs;
+	while (!isSo()) {
+		if (performance.now() > end) throw new Error(`never came true: ${isSo.toString()}`);
+		await pause(5);
+	}
 }
 
 function parse(text: string): Frame {

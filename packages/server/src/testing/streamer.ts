@@ -24,6 +24,8 @@ export type RigOptions = {
 	reads?: StreamerReads;
 	accounts?: AccountsApi;
 	authorization?: AuthorizationApi;
+	/** Another streamer whose bus, users and rights this one shares. */
+	beside?: StreamerRig;
 };
 
 /** Who may what, as a test says. Asked over nothing: the rule itself is authorization's. */
@@ -74,7 +76,7 @@ const noReads: StreamerReads = {
 };
 
 export async function streamerRig(t: Pick<TestContext, 'after'>, options: RigOptions = {}): Promise<StreamerRig> {
-	const bus = localBus();
+	const bus = options.beside?.bus ?? localBus();
 	const clock = movableClock();
 	const values: Record<string, unknown> = {
 		DDP_Rate_Limit_User_By_Method_Enabled: false,
@@ -83,17 +85,18 @@ export async function streamerRig(t: Pick<TestContext, 'after'>, options: RigOpt
 	};
 	const settings = fakeSettings(values);
 	const { lines, log } = fakeLog();
-	const rights: Rights = { rooms: new Map(), permissions: new Map() };
-	const tokens = new Map<string, Actor>();
+	const rights: Rights = options.beside?.rights ?? { rooms: new Map(), permissions: new Map() };
+	const tokens = options.beside?.tokens ?? new Map<string, Actor>();
 	const reports: unknown[][] = [];
 	const calls: MethodCall[] = [];
 	const core = { answer: async (_call: MethodCall): Promise<unknown> => undefined };
-	await bus.serve('core', {
-		method: async ([call]) => {
-			calls.push(call as MethodCall);
-			return core.answer(call as MethodCall);
-		},
-	});
+	if (options.beside === undefined)
+		await bus.serve('core', {
+			method: async ([call]) => {
+				calls.push(call as MethodCall);
+				return core.answer(call as MethodCall);
+			},
+		});
 	const authorization = options.authorization ?? tableAuthorization(rights);
 	const closed: number[] = [];
 	const ddp = ddpServer({
@@ -144,7 +147,7 @@ export async function streamerRig(t: Pick<TestContext, 'after'>, options: RigOpt
 		detach();
 		server.closeAllConnections();
 		server.close();
-		await bus.close();
+		if (options.beside === undefined) await bus.close();
 	});
 	const connect = async (path = `${prefix}/websocket`) => {
 		const socket = await testSocket(`ws://${url}${path}`);

@@ -1,0 +1,221 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { ClientError } from '@rookery/protocol/errors.ts';
+import type { Pos } from '@rookery/protocol/events.ts';
+import { randomId } from '@rookery/protocol/ids.ts';
+import type { UserId } from '@rookery/protocol/records.ts';
+import { handlersOf } from '../bus/bus.ts';
+import type { LoginResult } from '../services/contracts.ts';
+import { privateKey, type Session } from './client-session.ts';
+import type { DdpContext } from './context.ts';
+import { enter, publishUser } from './identity.ts';
+import { KeptAnswers, textOf } from './kept-answers.ts';
+import { outFrame } from './out-frame.ts';
+import { changeWatch, newWatch } from './presence-watch.ts';
+import { missedBy, replay } from './replay.ts';
+import type { LogEntry } from './event-log.ts';
+import { leaveSocket, type Claim } from './resumption.ts';
+import { restoreSub } from './subscriptions.ts';
+
+/** What another streamer is told of a session it wants: enough to begin to listen in its place. */
+type Offer = {
+	uid: UserId | null;
+	subs: { id: string; name: string; params: string }[];
+	watch: { mainId: string; uids: UserId[] } | null;
+};
+
+/** The rest: what its client may have missed up to a position, and answers it may ask for again. */
+type Handed = {
+	frames: { key: string; text: string }[];
+	answers: { id: string; asked: string; text: string }[];
+	have: Pos | null;
+};
+
+/** What one streamer asks another by its own name. */
+type StreamerApi = {
+	offer(id: string): Promise<Offer | null>;
+	release(id: string): Promise<Handed | null>;
+	discard(id: string): Promise<null>;
+};
+
+type Deps = { find(id: string): Session | null; discard(session: Session): void };
+
+const tagLength = 12;
+
+/** How long a hand-over waits for calls, in ms, and how often it looks. */
+const maxMethodWaitMs = 1_500;
+const pauseMs = 20;
+
+/** The instance and boot that made a session's id. */
+function tagOf(id: string): string | null {
+	return /^[A-Za-z0-9]{12}[\w-]{22,64}$/.exec(id)?.[0].slice(0, tagLength) ?? null;
+}
+
+/**
+ * Sessions on their way from one streamer to another: the new one begins to listen, then takes what the old one has, so
+ * that nothing falls between them. A streamer that does not answer has taken its sessions with it.
+ *
+ * @see architecture 3, "Session resumption"
+ */
+export function handOver(context: DdpContext, deps: Deps) {
+	const { bus, limits } = context;
+	const tag = context.instanceTag;
+	let stopOffering: (() => Promise<void>) | undefined;
+	const offered = new Map<string, { session: Session; timer: NodeJS.Timeout }>();
+
+	/** Ends an offer. @returns Its session, unless that is gone */
+	function close(id: string): Session | null {
+		const found = offered.get(id);
+		if (found === undefined) return null;
+		clearTimeout(found.timer);
+		offered.delete(id);
+		found.session.claimedBy = null;
+		return found.session.state === 'open' || found.session.state === 'detached' ? found.session : null;
+	}
+
+	const api: StreamerApi = {
+		async offer(id) {
+			const session = deps.find(String(id));
+			if (session === null) return null;
+			// Who has asked may be lost: the session is then free again.
+			const timer = setTimeout(() => close(session.id), limits.resumeLoginMs + limits.resumeLoginMs / 2).unref();
+			offered.set(session.id, { session, timer });
+			session.claimedBy = offered;
+			const { actor, subs, watch } = session;
+			return {
+				uid: actor?.uid ?? null,
+				subs: [...subs.values()]
+					.filter(({ isAnnounced }) => isAnnounced)
+					.map(({ id: subId, name, params }) => ({ id: subId, name, params })),
+				watch: watch === null ? null : { mainId: watch.mainId, uids: [...watch.uids] },
+			};
+		},
+		async release(id) {
+			const session = close(String(id));
+			if (session === null) return null;
+			await methodsEnded(session);
+			if (!session.isCovered) return null;
+			const { firstUnproven, answers } = session;
+			const missed = firstUnproven === 0 ? [] : missedBy(context, session, firstUnproven);
+			const handed: Handed = {
+				frames: missed.map(({ key, frame }) => ({ key, text: textOf(frame) })),
+				answers: answers?.entries() ?? [],
+				have: context.lastPosition,
+			};
+			deps.discard(session);
+			return handed;
+		},
+		async discard(id) {
+			const session = close(String(id));
+			if (session !== null) deps.discard(session);
+			return null;
+		},
+	};
+
+	/** Asks the streamer that made the id. */
+	async function ask<M extends keyof StreamerApi>(id: string, method: M): Promise<Awaited<ReturnType<StreamerApi[M]>>> {
+		const owner = tagOf(id);
+		const answer = await bus.call(`ddp-streamer-${owner ?? ''}.${method}`, [id], { deadlineMs: limits.handOverMs });
+		return (answer ?? null) as Awaited<ReturnType<StreamerApi[M]>>;
+	}
+
+	async function adopt(session: Session, offer: Offer, login: LoginResult | null): Promise<Session | null> {
+		session.isCatchingUp = true;
+		const since = context.recent.nextIndex;
+		session.restartProof(since);
+		try {
+			if (login !== null) {
+				enter(context, session, login.actor);
+				publishUser(session, login);
+			}
+			await listenAgain(context, session, offer);
+			const handed = await ask(session.id, 'release');
+			if (handed === null || session.state !== 'open') return null;
+			catchUp(context, session, handed);
+			return session;
+		} catch (error) {
+			if (!(error instanceof ClientError)) context.log.error({ err: error }, 'a session could not be taken over');
+			return null;
+		} finally {
+			session.isCatchingUp = false;
+			session.proveSoon();
+		}
+	}
+
+	return {
+		/** Asks for a session that another streamer made. null: plain start. */
+		async claim(session: Session, id: string): Promise<Claim | null> {
+			const owner = tagOf(id);
+			if (owner === null || owner === tag || bus.state !== 'connected') return null;
+			const offer = await ask(id, 'offer').catch(() => null);
+			if (offer === null) return null;
+			const discard = () => void ask(id, 'discard').catch(() => undefined);
+			return {
+				uid: offer.uid,
+				endsAt: context.clock.monotonic() + limits.resumeLoginMs,
+				adopt: (_session, login) => adopt(session, offer, login),
+				discard,
+				release: discard,
+			};
+		},
+
+		async serve(): Promise<() => Promise<void>> {
+			const stops = await Promise.all([
+				bus.serve(`ddp-streamer-${tag}`, handlersOf<StreamerApi>(api)),
+				bus.serve('ddp-streamer', { hello: async () => true }),
+			]);
+			stopOffering = stops[1];
+			return async () => {
+				for (const stop of stops) await stop();
+			};
+		},
+
+		async hasPeers(): Promise<boolean> {
+			await stopOffering?.();
+			if (bus.state !== 'connected') return false;
+			return bus.call('ddp-streamer.hello', [], { deadlineMs: 1_000 }).then(
+				() => true,
+				() => false,
+			);
+		},
+	};
+}
+
+export type HandOver = ReturnType<typeof handOver>;
+
+/** A name for a boot of a streamer: other streamers reach it by that. */
+export function newInstanceTag(): string {
+	return randomId(tagLength);
+}
+
+/** Subscribes to everything the session was subscribed to; its client is not told. */
+async function listenAgain(context: DdpContext, session: Session, { subs, watch }: Offer): Promise<void> {
+	await Promise.all(subs.map((sub) => restoreSub(context, session, sub)));
+	if (watch === null || session.actor === null || session.watch !== null) return;
+	session.watch = newWatch(context, watch.mainId);
+	changeWatch(context, session, { added: watch.uids });
+	await session.watch.lease.ready;
+}
+
+/** First what the earlier streamer has, then what was heard here since and it had not heard. */
+function catchUp(context: DdpContext, session: Session, { frames, answers, have }: Handed): void {
+	const heard = new Set([...session.subs.values()].map(({ stream }) => stream?.listensTo));
+	const isWatched = (key: string) => session.watch?.uids.has(key.slice('user-presence/'.length)) === true;
+	session.answers = new KeptAnswers(context.answerBytes);
+	for (const { id, asked, text } of answers) session.answers.keep(id, asked, outFrame(text), false);
+	const wanted = frames.filter(({ key }) => heard.has(key) || key === privateKey(session) || isWatched(key));
+	session.sendUnlogged(wanted.map(({ text }) => outFrame(text)));
+	replay(context, session, (entry) => isNewer(entry, have));
+}
+
+/** Whether the earlier streamer had not heard what a frame says. Frames made from records may be late there: once more. */
+function isNewer({ pos, key }: LogEntry, have: Pos | null): boolean {
+	return pos === null || have === null || pos > have || /^notify-user\/.*-changed$/s.test(key);
+}
+
+/** Waits for calls that are on their way: their answers are handed over instead of being made twice. */
+async function methodsEnded(session: Session): Promise<void> {
+	leaveSocket(session);
+	for (let waitedMs = 0; (session.earlierMethods?.size ?? 0) > 0 && waitedMs < maxMethodWaitMs; waitedMs += pauseMs) {
+		await pause(pauseMs);
+	}
+}

@@ -1,0 +1,44 @@
+import type { Session } from './client-session.ts';
+import { privateKey } from './client-session.ts';
+import type { DdpContext } from './context.ts';
+import type { LogEntry } from './event-log.ts';
+import { watchKey } from './presence-watch.ts';
+
+/**
+ * Sends a client again what it may not have received, in the order of the events: only of subscriptions it still has.
+ * Duplicates are possible; records are whole.
+ *
+ * @param wants Leaves out what the client is known to have, or will be sent in another way.
+ * @see architecture 3, "Session resumption"
+ */
+export function replay(context: DdpContext, session: Session, wants: (entry: LogEntry) => boolean = () => true): void {
+	const { firstUnproven } = session;
+	if (firstUnproven === 0) return;
+	const entries = missedBy(context, session, firstUnproven).filter(wants);
+	session.restartProof(entries[0]?.index ?? 0);
+	for (const { frame } of entries) session.send(frame, 'own');
+}
+
+/**
+ * The frames a session has been meant to get, from an index of the log on, each once.
+ */
+export function missedBy(context: DdpContext, session: Session, from: number): LogEntry[] {
+	const { recent, fanout } = context;
+	const found = new Map<number, LogEntry>();
+	const collect = (entries: LogEntry[]) => {
+		for (const entry of entries) if (entry.originId !== session.id) found.set(entry.index, entry);
+	};
+	for (const { stream } of session.subs.values()) {
+		if (stream === null || stream.listensTo === null) continue;
+		// What is kept back until it has been judged leaves by itself.
+		const before = fanout.heldFrom(stream.listensTo, session) ?? Number.POSITIVE_INFINITY;
+		const entries = recent.since(stream.listensTo, Math.max(from, stream.since));
+		collect(entries.filter(({ index }) => index < before));
+	}
+	if (session.watch !== null && session.actor !== null) {
+		const since = Math.max(from, session.watch.since);
+		for (const uid of session.watch.uids) collect(recent.since(watchKey(uid), since).slice(-1));
+	}
+	collect(recent.since(privateKey(session), from));
+	return [...found.values()].sort((one, other) => one.index - other.index);
+}
