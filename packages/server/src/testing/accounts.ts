@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { TestContext } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Db } from 'mongodb';
 import type { User } from '@rookery/protocol/records.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -139,5 +140,6 @@ export async function waitFor<T>(read: () => Promise<T | null>): Promise<T> {
 		const value = await read();
 		if (value !== null) return value;
 		if (performance.now() > end) throw new Error('nothing came within 5 s');
+		await turn();
 	}
 }
