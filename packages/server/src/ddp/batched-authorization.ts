@@ -60,6 +60,10 @@ export function batchedAuthorization(api: AuthorizationApi): AuthorizationApi {
 		},
 		readableRooms: (rids, uid) => api.readableRooms(rids, uid),
 		usersWithAccess: (rid, uids) => api.usersWithAccess(rid, uids),
+		canWriteRoom: (rid, uid) => once(`write\n${uid}\n${rid}`, () => api.canWriteRoom(rid, uid)),
+		membersAmong: (rid, uids) => api.membersAmong(rid, uids),
+		peersInRoom: (rid, uid, isKeyWanted) => api.peersInRoom(rid, uid, isKeyWanted),
+		visitorOfRoom: (rid, token) => api.visitorOfRoom(rid, token),
 	};
 }
 

@@ -1,25 +1,15 @@
 import type { Permission, Room, Subscription, User, UserId } from '@rookery/protocol/records.ts';
+import type { ReadRule } from '../streams/stream.ts';
 import type { DdpContext, Session, Sub } from './context.ts';
 import { rejudge, rejudgeAll, revokeSub } from './subscriptions.ts';
 
 /** Fields of a room that decide who may read it. */
-const decidingFields = new Set(['t', 'teamId', 'teamMain', 'prid', 'abacAttributes']);
-
-/** Streams whose read rule asks for a permission. */
-const permissionStreams = new Set([
-	'room-messages',
-	'notify-room',
-	'room-data',
-	'livechat-inquiry-queue-observer',
-	'canned-responses',
-	'integrationHistory',
-	'importers',
-	'stdout',
-]);
+const decidingFields = new Set(['t', 'teamId', 'teamMain', 'prid', 'abacAttributes', 'open', 'servedBy', 'v']);
 
 /**
  * Obeys changes of rights on open subscriptions: at once, before the next event where the change itself says enough; and
- * once more a moment later, because authorization may have heard of the change after us.
+ * once more a moment later, because authorization may have heard of the change after us. What a subscription depends on is
+ * declared by its stream.
  *
  * @see realtime contract 4.1.4; security contract SEC-AZ-7
  */
@@ -53,8 +43,8 @@ export function rightsWatch(context: DdpContext) {
 			const { rid, u } = subscription;
 			// Discussions and channels of teams are open to who is in another room.
 			if (action === 'removed') judgeSubs(ofUser(u._id), (sub) => isOfAnyRoom(sub) && !isOfRoom(sub, rid), false);
-			const hasRolesChanged = fields === null || fields.includes('roles');
-			if (action === 'inserted' || (action === 'updated' && !hasRolesChanged)) return;
+			const hasDecided = fields === null || fields.includes('roles') || fields.includes('status');
+			if (action === 'inserted' || (action === 'updated' && !hasDecided)) return;
 			const isClosedRoom = subscription.t === 'p' || subscription.t === 'd';
 			if (action !== 'removed' || !isClosedRoom || subscription.prid !== undefined)
 				return judgeSubs(ofUser(u._id), (sub) => isOfRoom(sub, rid), action === 'removed');
@@ -68,18 +58,30 @@ export function rightsWatch(context: DdpContext) {
 			}
 		},
 
+		/** A room changed or is gone, heard by its own key. */
 		room(action: string, room: Room, fields: string[] | null): void {
 			if (action === 'inserted') return;
 			const decides = action === 'removed' || fields === null || fields.some((field) => decidingFields.has(field));
-			if (!decides) return;
-			judgeSubs(everybody, (sub) => isOfRoom(sub, room._id), true);
-			judgeSubs(everybody, (sub) => isOfAnyRoom(sub) && !isOfRoom(sub, room._id), false);
+			if (decides) this.roomAccess(room._id);
+		},
+
+		/** Who may read a room may have changed, and with it who may read rooms that depend on it. */
+		roomAccess(rid: string): void {
+			judgeSubs(everybody, (sub) => isOfRoom(sub, rid), true);
+			judgeSubs(everybody, (sub) => isOfAnyRoom(sub) && !isOfRoom(sub, rid), false);
 		},
 
 		permission({ _id }: Permission): void {
-			const isForSettings =
-				_id.endsWith('-setting') || _id.startsWith('change-setting-') || _id === 'manage-selected-settings';
-			judgeSubs(everybody, (sub) => usesPermissions(sub, isForSettings), false);
+			judgeSubs(everybody, (sub) => dependsOn(sub, 'permissions', _id), false);
+			context.membership.onRightsChanged();
+		},
+
+		setting(id: string): void {
+			const isRead = [...context.streams.values()].some((stream) =>
+				[stream.read, ...stream.events.values()].some(({ settings }) => settings.includes(id)),
+			);
+			if (!isRead) return;
+			judgeSubs(everybody, (sub) => dependsOn(sub, 'settings', id), false);
 			context.membership.onRightsChanged();
 		},
 
@@ -94,9 +96,9 @@ export function rightsWatch(context: DdpContext) {
 			again(run);
 		},
 
-		/** A role was removed, or whether anonymous people may read was changed. */
+		/** A role was removed. */
 		everything(): void {
-			judgeSubs(everybody, (sub) => usesPermissions(sub, true), false);
+			judgeSubs(everybody, (sub) => (ruleOf(sub)?.permissions.length ?? 0) > 0, false);
 			context.membership.onRightsChanged();
 		},
 
@@ -109,18 +111,21 @@ export function rightsWatch(context: DdpContext) {
 
 export type RightsWatch = ReturnType<typeof rightsWatch>;
 
-function isOfAnyRoom({ stream }: Sub): boolean {
-	return stream?.key['rid'] !== undefined;
+function ruleOf({ stream }: Sub): ReadRule | null {
+	return stream === null ? null : stream.stream.ruleOf(stream.event);
 }
 
-function isOfRoom({ stream }: Sub, rid: string): boolean {
-	return stream !== null && stream.key['rid'] === rid;
+function isOfAnyRoom(sub: Sub): boolean {
+	return ruleOf(sub)?.isOfRoom === true;
 }
 
-function usesPermissions({ stream }: Sub, includingSettings: boolean): boolean {
-	if (stream === null) return false;
-	if (permissionStreams.has(stream.stream.name)) return true;
-	return includingSettings && stream.stream.name === 'notify-logged' && stream.event === 'private-settings-changed';
+function isOfRoom(sub: Sub, rid: string): boolean {
+	// Keys are worked out: only of the few that may fit.
+	return sub.stream?.event.startsWith(rid) === true && isOfAnyRoom(sub) && sub.stream.key['rid'] === rid;
+}
+
+function dependsOn(sub: Sub, on: 'permissions' | 'settings', id: string): boolean {
+	return ruleOf(sub)?.[on].includes(id) === true;
 }
 
 function sameSet(one: string[], other: string[]): boolean {

@@ -144,6 +144,10 @@ test('unsub while the sub is still being judged: nosub, never ready, nothing del
 				return rids;
 			},
 			usersWithAccess: async (_rid, uids) => uids,
+			canWriteRoom: async () => true,
+			membersAmong: async () => null,
+			peersInRoom: async () => null,
+			visitorOfRoom: async () => null,
 		},
 	});
 	const socket = await rig.login('ana');

@@ -37,12 +37,16 @@ const byField = [
 	'unblockUser',
 ];
 
+/** What is said in a room, or to a user: stays behind what the same client said before. */
+const emits = ['stream-notify-room', 'stream-notify-room-users', 'stream-notify-user'];
+
 /** Methods that write to a room which their parameters do not name. */
 const unnamed = ['setReaction', 'followMessage', 'unfollowMessage', 'readThreads', 'unreadMessages'];
 
 const readers = new Map<string, (first: unknown) => unknown>([
 	...byFirst.map((name) => [name, (first: unknown) => first] as const),
 	...byField.map((name) => [name, (first: unknown) => field(first, 'rid')] as const),
+	...emits.map((name) => [name, beforeSlash] as const),
 	...unnamed.map((name) => [name, () => undefined] as const),
 	['cleanRoomHistory', (first) => field(first, 'roomId')],
 	['slashCommand', (first) => field(field(first, 'msg'), 'rid')],
@@ -60,6 +64,10 @@ export function writtenRoom(method: string, params: unknown[]): string | null {
 	if (read === undefined) return null;
 	const rid = read(params[0]);
 	return typeof rid === 'string' && rid !== '' ? rid : '*';
+}
+
+function beforeSlash(event: unknown): unknown {
+	return typeof event === 'string' ? event.split('/', 1)[0] : undefined;
 }
 
 function field(value: unknown, name: string): unknown {

@@ -1,8 +1,8 @@
 import type { Collection, Db, Document } from 'mongodb';
-import type { Room, RoomId, RoomType, UserId } from '@rookery/protocol/records.ts';
+import type { Room, RoomId, RoomType, Subscription, User, UserId } from '@rookery/protocol/records.ts';
 
 /** What decisions need to know of a user. */
-export type UserFact = { active: boolean; roles: string[] };
+export type UserFact = { active: boolean; roles: string[]; username: string };
 
 /** What decisions need to know of a room. */
 export type RoomFact = {
@@ -13,10 +13,17 @@ export type RoomFact = {
 	isOpen: boolean;
 	/** Attributes decide as well (module `abac`). */
 	isAttributed: boolean;
+	isArchived: boolean;
+	isReadOnly: boolean;
+	/** Usernames without a voice, and those who have one in a read-only room. */
+	muted: string[];
+	unmuted: string[];
+	/** Of an omnichannel room. */
+	visitor?: { _id: string; username: string; name?: string; token: string };
 };
 
-/** A membership: the roles in the room. Pending invitations are none. */
-export type MembershipFact = { roles: string[] };
+/** A membership: the roles in the room, and whether one of the two blocked the other there. Pending invitations are none. */
+export type MembershipFact = { roles: string[]; isBlocked: boolean };
 
 /** Names a membership: the room's (or team's) id and the user's. */
 export type Pair = { of: string; uid: UserId };
@@ -50,12 +57,12 @@ export function pairKey({ of, uid }: Pair): string {
 }
 
 type Row =
-	| { k: 'user'; _id: string; active?: boolean; roles?: string[] }
+	| { k: 'user'; _id: string; active?: boolean; roles?: string[]; username?: string }
 	| ({ k: 'room'; _id: string; servedBy?: { _id?: string }; abacAttributes?: unknown[] } & Pick<
 			Room,
-			't' | 'prid' | 'teamId' | 'open'
+			't' | 'prid' | 'teamId' | 'open' | 'archived' | 'ro' | 'muted' | 'unmuted' | 'v'
 	  >)
-	| { k: 'membership'; rid: string; u: { _id: string }; roles?: string[]; status?: string }
+	| ({ k: 'membership'; status?: string } & Pick<Subscription, 'rid' | 'u' | 'roles' | 'blocked' | 'blocker'>)
 	| { k: 'team'; _id: string; type?: number }
 	| { k: 'teamMember'; teamId: string; userId: string }
 	| { k: 'permissions'; n: number; last?: Date };
@@ -66,6 +73,8 @@ type Row =
  */
 export function accessFactRepository(db: Db) {
 	const rooms: Collection<Room> = db.collection('rocketchat_room');
+	const subscriptions: Collection<Subscription> = db.collection('rocketchat_subscription');
+	const users: Collection<User> = db.collection('users');
 
 	return {
 		/** Reads what a majority of the database's members has, in one command. */
@@ -88,12 +97,44 @@ export function accessFactRepository(db: Db) {
 			for (const row of await cursor.toArray()) add(facts, row);
 			return facts;
 		},
+
+		/** Members of a room but one, without pending invitations. @param limit The answer ends there. */
+		async otherMembers(rid: RoomId, uid: UserId, limit: number): Promise<UserId[]> {
+			const filter = { rid, 'u._id': { $ne: uid }, status: { $ne: 'INVITED' as const } };
+			const found = await subscriptions.find(filter, { projection: { 'u._id': 1 }, limit }).toArray();
+			return found.map(({ u }) => u._id);
+		},
+
+		/**
+		 * Members of a room but one who hold its key and are online.
+		 *
+		 * @param limit The answer ends there.
+		 * @param maxSeen So many holders of the key are looked at.
+		 */
+		async onlineKeyHolders(rid: RoomId, uid: UserId, limit: number, maxSeen: number): Promise<UserId[]> {
+			const filter = { rid, 'u._id': { $ne: uid }, status: { $ne: 'INVITED' as const }, E2EKey: { $exists: true } };
+			const holders = await subscriptions.find(filter, { projection: { 'u._id': 1 }, limit: maxSeen }).toArray();
+			const online = await users
+				.find(
+					{
+						_id: { $in: holders.map(({ u }) => u._id) },
+						active: { $ne: false },
+						status: { $in: ['online', 'away', 'busy'] },
+					},
+					{ projection: { _id: 1 }, limit },
+				)
+				.toArray();
+			return online.map(({ _id }) => _id);
+		},
 	};
 }
 
 export type AccessFactRepository = ReturnType<typeof accessFactRepository>;
 
 type Part = { collection: string; pipeline: Document[] };
+
+const voiceFields = ['archived', 'ro', 'muted', 'unmuted'];
+const visitorFields = ['v._id', 'v.username', 'v.name', 'v.token'];
 
 function partsOf(questions: FactQuestions): Part[] {
 	const parts: Part[] = [];
@@ -103,12 +144,12 @@ function partsOf(questions: FactQuestions): Part[] {
 	};
 	const { users, rooms, memberships, teams, teamMembers } = questions;
 	if (rooms.length > 0) {
-		const fields = ['t', 'prid', 'teamId', 'open', 'servedBy._id', 'abacAttributes'];
+		const fields = ['t', 'prid', 'teamId', 'open', 'servedBy._id', 'abacAttributes', ...voiceFields, ...visitorFields];
 		ask('rocketchat_room', { _id: { $in: rooms } }, fields, 'room');
 	}
-	if (users.length > 0) ask('users', { _id: { $in: users } }, ['active', 'roles'], 'user');
+	if (users.length > 0) ask('users', { _id: { $in: users } }, ['active', 'roles', 'username'], 'user');
 	if (memberships.length > 0) {
-		const fields = ['rid', 'u._id', 'roles', 'status'];
+		const fields = ['rid', 'u._id', 'roles', 'status', 'blocked', 'blocker'];
 		ask('rocketchat_subscription', pairFilter(memberships, 'rid', 'u._id'), fields, 'membership');
 	}
 	if (teams.length > 0) ask('rocketchat_team', { _id: { $in: teams } }, ['type'], 'team');
@@ -134,14 +175,21 @@ function pairFilter(pairs: Pair[], ofField: string, uidField: string): Document 
 function add(facts: Facts, row: Row): void {
 	switch (row.k) {
 		case 'user':
-			facts.users.set(row._id, { active: row.active !== false, roles: row.roles ?? [] });
+			facts.users.set(row._id, {
+				active: row.active !== false,
+				roles: row.roles ?? [],
+				username: row.username ?? '',
+			});
 			break;
 		case 'room':
 			facts.rooms.set(row._id, roomFact(row));
 			break;
 		case 'membership':
 			if (row.status === 'INVITED') break;
-			facts.memberships.set(pairKey({ of: row.rid, uid: row.u._id }), { roles: row.roles ?? [] });
+			facts.memberships.set(pairKey({ of: row.rid, uid: row.u._id }), {
+				roles: row.roles ?? [],
+				isBlocked: row.blocked === true || row.blocker === true,
+			});
 			break;
 		case 'team':
 			facts.teams.set(row._id, row.type === 1);
@@ -163,5 +211,17 @@ function roomFact(row: Extract<Row, { k: 'room' }>): RoomFact {
 		...(row.servedBy?._id === undefined ? {} : { servedBy: row.servedBy._id }),
 		isOpen: row.open === true,
 		isAttributed: Array.isArray(row.abacAttributes) && row.abacAttributes.length > 0,
+		isArchived: row.archived === true,
+		isReadOnly: row.ro === true,
+		muted: row.muted ?? [],
+		unmuted: row.unmuted ?? [],
+		...visitorOf(row),
 	};
+}
+
+/** Without a token nobody can prove to be the visitor. */
+function visitorOf({ t, v }: Pick<Room, 't' | 'v'>): Pick<RoomFact, 'visitor'> {
+	if (t !== 'l' || v?.token === undefined || v.token === '') return {};
+	const { _id, username = '', name, token } = v;
+	return { visitor: { _id, username, token, ...(name === undefined ? {} : { name }) } };
 }

@@ -40,9 +40,9 @@ type Deps = {
 
 /** Fields of records that decide about rights. Changes of others are of no interest here. */
 const deciding = {
-	user: ['active', 'roles'],
-	room: ['t', 'prid', 'teamId', 'open', 'servedBy', 'abacAttributes'],
-	subscription: ['rid', 'u', 'roles', 'status'],
+	user: ['active', 'roles', 'username'],
+	room: ['t', 'prid', 'teamId', 'open', 'servedBy', 'abacAttributes', 'archived', 'ro', 'muted', 'unmuted', 'v'],
+	subscription: ['rid', 'u', 'roles', 'status', 'blocked', 'blocker'],
 } as const;
 
 const maxMembershipsPerUser = 2_000;

@@ -7,6 +7,7 @@ import { accessCache } from './access-cache.ts';
 import { accessFacts, newAttempt, type AccessFacts, type Attempt } from './access-facts.ts';
 import type { AuthorizationApi } from './contracts.ts';
 import { permissionTable, type Grants, type PermissionTable } from './permission-table.ts';
+import { roomQuestions } from './room-questions.ts';
 import type { SettingsReader } from './settings.ts';
 
 type Deps = {
@@ -78,6 +79,8 @@ export async function authorizationService(deps: Deps): Promise<{ api: Authoriza
 			}
 			return allowed;
 		},
+		canWriteRoom: (rid, uid) => decide((attempt) => rules.mayWrite(rid, uid, attempt)),
+		...roomQuestions({ facts, reads: deps.facts }),
 	};
 
 	return {
@@ -170,6 +173,21 @@ function accessRules({ facts, table, settings }: RuleDeps) {
 			if (caller === null || permissions.length === 0) return false;
 			const roles = rolesOf(caller, membership);
 			return permissions[quantity]((permission) => grants.has(permission, roles));
+		},
+
+		/** Access and a voice: what a message has to pass, too. */
+		async mayWrite(rid: RoomId, uid: UserId, attempt: Attempt): Promise<boolean> {
+			const [room, { caller, membership, grants }] = await Promise.all([
+				facts.room(rid, attempt),
+				gather(rid, uid, attempt),
+			]);
+			if (room === null || caller === null || caller === 'anonymous') return false;
+			if (room.isArchived || membership?.isBlocked === true) return false;
+			const { username } = caller.user;
+			if (room.muted.includes(username)) return false;
+			const isSilent = room.isReadOnly && !room.unmuted.includes(username);
+			if (isSilent && !grants.has('post-readonly', rolesOf(caller, membership))) return false;
+			return mayAccess(rid, uid, attempt);
 		},
 
 		/** Access, or the preview of a channel by somebody logged in; never of a private team's channel. */

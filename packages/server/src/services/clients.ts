@@ -31,6 +31,10 @@ export function authorizationOf(bus: Bus): AuthorizationApi {
 		canReadRoom: question,
 		readableRooms: question,
 		usersWithAccess: question,
+		canWriteRoom: question,
+		membersAmong: question,
+		peersInRoom: question,
+		visitorOfRoom: question,
 	});
 }
 

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '@rookery/protocol/errors.ts';
-import type { MessageId, RoomId, User, UserId, UserStatus } from '@rookery/protocol/records.ts';
+import type { MessageId, RoomId, RoomType, User, UserId, UserStatus } from '@rookery/protocol/records.ts';
 
 /**
  * What the processes ask of each other over the bus. Each type is served by one service (`processes.ts`) and used through
@@ -129,7 +129,21 @@ export type AuthorizationApi = {
 	readableRooms(rids: RoomId[], uid: UserId | null): Promise<RoomId[]>;
 	/** Of these users, those who have access to the room: one call for many. */
 	usersWithAccess(rid: RoomId, uids: UserId[]): Promise<UserId[]>;
+	/** Access, and a voice: the room is not archived, the user not muted, not blocked and not without a say in it. */
+	canWriteRoom(rid: RoomId, uid: UserId): Promise<boolean>;
+	/** The type of a room and those of these users who are members. null: there is no such room. */
+	membersAmong(rid: RoomId, uids: UserId[]): Promise<{ t: RoomType; uids: UserId[] } | null>;
+	/**
+	 * Whom a member may signal in his room: the other members, at most 100. In a larger room nobody, or, when he looks for the
+	 * room's key, members who are online and hold it. null: he is no member.
+	 */
+	peersInRoom(rid: RoomId, uid: UserId, isKeyWanted: boolean): Promise<{ t: RoomType; uids: UserId[] } | null>;
+	/** The visitor of an omnichannel room who proves himself by its token; null for a wrong one and for any other room. */
+	visitorOfRoom(rid: RoomId, token: string): Promise<RoomVisitor | null>;
 };
+
+/** A visitor as a streamer knows him: never with his token. */
+export type RoomVisitor = { _id: string; username: string; name?: string };
 
 /** What a streamer tells presence about its sockets, in batches. */
 export type PresenceReport = {

@@ -29,6 +29,10 @@ async function given(t: TestContext): Promise<Given> {
 			desk.asked.push({ rid, uids });
 			return desk.answer(rid, uids);
 		},
+		canWriteRoom: yes,
+		membersAmong: async () => null,
+		peersInRoom: async () => null,
+		visitorOfRoom: async () => null,
 	};
 	const reads: StreamerReads = {
 		memberships: async (uids) => members.filter(({ uid }) => uids.includes(uid)),

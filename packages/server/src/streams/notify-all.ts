@@ -1,3 +1,4 @@
+import { anybody } from './read-rules.ts';
 import { stream } from './stream.ts';
 
 /**
@@ -6,7 +7,8 @@ import { stream } from './stream.ts';
  * @see realtime contract 4.3
  */
 export const notifyAll = stream('notify-all', {
-	access: 'public',
+	read: anybody,
+	write: 'nobody',
+	spread: ['public-settings-changed', 'public-info'],
 	busKey: () => 'all:public',
-	mayRead: async () => true,
 });

@@ -1,7 +1,14 @@
+import { holderOf, loggedIn } from './read-rules.ts';
 import { stream } from './stream.ts';
 
 /** Permissions of which one is enough to see settings that are not public. */
-export const settingPermissions = ['view-privileged-setting', 'edit-privileged-setting', 'manage-selected-settings'];
+const settingPermissions = ['view-privileged-setting', 'edit-privileged-setting', 'manage-selected-settings'];
+
+const busKeys = new Map<string, `all:${string}`>([
+	['user-status', 'all:presence'],
+	['permissions-changed', 'all:permissions'],
+	['private-settings-changed', 'all:settings'],
+]);
 
 /**
  * `stream-notify-logged`: what everybody who is logged in may know (avatars, names, emoji, roles), and the settings that
@@ -10,11 +17,9 @@ export const settingPermissions = ['view-privileged-setting', 'edit-privileged-s
  * @see realtime contract 4.4
  */
 export const notifyLogged = stream('notify-logged', {
-	access: 'user',
-	busKey: ({ event }) => (event === 'user-status' ? 'all:presence' : 'all:logged'),
-	mayRead: async ({ actor, event, services }) => {
-		if (actor === null) return false;
-		if (event !== 'private-settings-changed') return true;
-		return services.authorization.hasAny(actor.uid, settingPermissions);
-	},
+	read: loggedIn,
+	events: { 'private-settings-changed': holderOf(settingPermissions) },
+	write: 'nobody',
+	spread: ['permissions-changed'],
+	busKey: ({ event }) => busKeys.get(event) ?? 'all:logged',
 });

@@ -1,3 +1,4 @@
+import { anybody, roomReading } from './read-rules.ts';
 import { stream } from './stream.ts';
 
 /** Event name of the stream of all rooms of a user: filtered per event by the streamer. */
@@ -10,12 +11,9 @@ export const myMessages = '__my_messages__';
  * @see realtime contract 4.2
  */
 export const roomMessages = stream('room-messages', {
-	access: 'public',
-	key: /^(?<rid>[^/]{1,128})$/,
-	busKey: ({ event, key }) => (event === myMessages || key['rid'] === undefined ? null : `room:${key['rid']}`),
-	mayRead: async ({ actor, event, key, services }) => {
-		if (event === myMessages) return true;
-		if (key['rid'] === undefined) return false;
-		return services.authorization.canReadRoom(key['rid'], actor?.uid ?? null);
-	},
+	key: /^(?!__my_messages__$)(?<rid>[^/]{1,128})$/,
+	read: roomReading,
+	events: { [myMessages]: anybody },
+	write: 'nobody',
+	busKey: ({ key }) => (key['rid'] === undefined ? null : `room:${key['rid']}`),
 });

@@ -7,8 +7,14 @@ import { stream } from './stream.ts';
  * @see realtime contract 4.8
  */
 export const userPresence = stream('user-presence', {
-	access: 'public',
 	key: /^.*$/s,
+	read: {
+		access: 'public',
+		permissions: [],
+		settings: ['Accounts_AllowAnonymousRead'],
+		isOfRoom: false,
+		mayRead: async ({ actor, services }) => actor !== null || services.settings.flag('Accounts_AllowAnonymousRead'),
+	},
+	write: 'nobody',
 	busKey: () => 'all:presence',
-	mayRead: async ({ actor, services }) => actor !== null || services.settings.flag('Accounts_AllowAnonymousRead'),
 });

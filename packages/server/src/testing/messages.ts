@@ -220,5 +220,9 @@ function fakeAuthorization(
 			const may = await Promise.all(uids.map((uid) => canAccessRoom(rid, uid)));
 			return uids.filter((_uid, index) => may[index]);
 		},
+		canWriteRoom: canAccessRoom,
+		membersAmong: () => Promise.resolve(null),
+		peersInRoom: () => Promise.resolve(null),
+		visitorOfRoom: () => Promise.resolve(null),
 	};
 }

@@ -7,9 +7,17 @@ import { localBus, type LocalBus } from '../bus/local.ts';
 import { ddpServer, type DdpServer } from '../ddp/server.ts';
 import type { DdpLimits } from '../ddp/limits.ts';
 import type { Log } from '../platform/log.ts';
+import type { RoomType } from '@rookery/protocol/records.ts';
 import type { StreamerReads } from '../repositories/streamer-reads.ts';
 import { manyLogins } from '../services/accounts-login-many.ts';
-import type { AccountsApi, Actor, AuthorizationApi, MethodCall, PresenceApi } from '../services/contracts.ts';
+import type {
+	AccountsApi,
+	Actor,
+	AuthorizationApi,
+	MethodCall,
+	PresenceApi,
+	RoomVisitor,
+} from '../services/contracts.ts';
 import { membershipService } from '../services/membership.ts';
 import { socketRequests } from '../transport/sockjs.ts';
 import { attachSockets, socketLimits, type SocketLimits } from '../transport/websocket.ts';
@@ -29,7 +37,16 @@ export type RigOptions = {
 };
 
 /** Who may what, as a test says. Asked over nothing: the rule itself is authorization's. */
-export type Rights = { rooms: Map<string, Set<string | null>>; permissions: Map<string, Set<string>> };
+export type Rights = {
+	rooms: Map<string, Set<string | null>>;
+	permissions: Map<string, Set<string>>;
+	/** Who may read a room may write in it, unless he is silenced: `<rid>/<uid>`. */
+	silenced: Set<string>;
+	/** Rooms whose members signal each other. */
+	members: Map<string, { t: RoomType; uids: string[] }>;
+	/** Visitors by the token of their room. */
+	visitors: Map<string, RoomVisitor & { rid: string }>;
+};
 
 /** A streamer on a free loopback port and a local bus; the services behind it are as simple as can be. */
 export type StreamerRig = {
@@ -85,7 +102,7 @@ export async function streamerRig(t: Pick<TestContext, 'after'>, options: RigOpt
 	};
 	const settings = fakeSettings(values);
 	const { lines, log } = fakeLog();
-	const rights: Rights = options.beside?.rights ?? { rooms: new Map(), permissions: new Map() };
+	const rights: Rights = options.beside?.rights ?? noRights();
 	const tokens = options.beside?.tokens ?? new Map<string, Actor>();
 	const reports: unknown[][] = [];
 	const calls: MethodCall[] = [];
@@ -181,6 +198,10 @@ export async function streamerRig(t: Pick<TestContext, 'after'>, options: RigOpt
 	};
 }
 
+function noRights(): Rights {
+	return { rooms: new Map(), permissions: new Map(), silenced: new Set(), members: new Map(), visitors: new Map() };
+}
+
 /** Tokens only, for tests about the connection itself. The real service: `runningWorkspace`. */
 function tokenAccounts(tokens: Map<string, Actor>): AccountsApi {
 	const byHash = (hash: string) => [...tokens].find(([, actor]) => actor.hashedToken === hash)?.[0] ?? '';
@@ -209,7 +230,7 @@ function withLoginMany(accounts: AccountsApi, log: Log): AccountsApi {
 	return Object.assign(accounts, { loginMany: manyLogins((...args) => accounts.login(...args), log) });
 }
 
-function tableAuthorization({ rooms, permissions }: Rights): AuthorizationApi {
+function tableAuthorization({ rooms, permissions, silenced, members, visitors }: Rights): AuthorizationApi {
 	const may = (rid: string, uid: string | null) => rooms.get(rid)?.has(uid) === true;
 	const has = (uid: string | null, permission: string) =>
 		uid !== null && permissions.get(permission)?.has(uid) === true;
@@ -221,5 +242,19 @@ function tableAuthorization({ rooms, permissions }: Rights): AuthorizationApi {
 		canReadRoom: async (rid, uid) => may(rid, uid),
 		readableRooms: async (rids, uid) => rids.filter((rid) => may(rid, uid)),
 		usersWithAccess: async (rid, uids) => uids.filter((uid) => may(rid, uid)),
+		canWriteRoom: async (rid, uid) => may(rid, uid) && !silenced.has(`${rid}/${uid}`),
+		async membersAmong(rid, uids) {
+			const room = members.get(rid);
+			return room === undefined ? null : { t: room.t, uids: uids.filter((uid) => room.uids.includes(uid)) };
+		},
+		async peersInRoom(rid, uid) {
+			const room = members.get(rid);
+			if (room?.uids.includes(uid) !== true) return null;
+			return { t: room.t, uids: room.uids.filter((other) => other !== uid) };
+		},
+		async visitorOfRoom(rid, token) {
+			const visitor = visitors.get(token);
+			return visitor?.rid === rid ? visitor : null;
+		},
 	};
 }
