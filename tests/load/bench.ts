@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { chart } from './chart.ts';
 import { benchCodec } from './codec.ts';
 import { benchFanout } from './fanout.ts';
+import { benchIdle } from './idle.ts';
 import { currentCommit, describeHost, readTicks, stolenShare } from './machine.ts';
 import { benchMemory } from './mem.ts';
 import { benchPost, type Effort, type Findings } from './post.ts';
@@ -36,6 +37,10 @@ const benches: Record<string, Bench> = {
 	mem: {
 		about: 'memory of a logged-in session of a web client, 2,000, 10,000 or 18,000 at a time',
 		run: benchMemory,
+	},
+	idle: {
+		about: 'CPU of 2,000, 10,000 or 18,000 sessions that only answer pings',
+		run: benchIdle,
 	},
 };
 
