@@ -29,6 +29,9 @@ export type DdpLimits = {
 	maxQueuedLogins: number;
 	/** Longest wait of any login for its turn. */
 	loginQueueMs: number;
+	/** Second proofs of tokens: how long they are gathered, and how many travel in one call. */
+	proofGatherMs: number;
+	maxProofsPerCall: number;
 	maxSocketsPerUser: number;
 	maxUnconnectedPerAddress: number;
 	maxAnonymousPerAddress: number;
@@ -88,6 +91,8 @@ export const ddpLimits: DdpLimits = {
 	maxRunningLogins: 16,
 	maxQueuedLogins: 200,
 	loginQueueMs: 15_000,
+	proofGatherMs: 50,
+	maxProofsPerCall: 200,
 	maxSocketsPerUser: 200,
 	maxUnconnectedPerAddress: 1_000,
 	maxAnonymousPerAddress: 10_000,

@@ -109,3 +109,23 @@ test('a bug with one login is written down and answered as a bug, to him alone',
 	assert.equal(lines.length, 1);
 	await assert.rejects(loginMany(Array.from({ length: 501 }, () => ({ options: null, connection }))), { code: 400 });
 });
+
+test('many pairs are proved, each as it would be alone', async (t) => {
+	const { accounts, ana, login } = await accountsWithAna(t);
+	const [first, second] = [await login(), await login()];
+	await accounts.logout(ana._id, first.actor.hashedToken);
+	const pairs = [
+		{ uid: ana._id, token: first.token },
+		{ uid: ana._id, token: second.token },
+		{ uid: 'somebody else', token: second.token },
+		{ uid: ana._id, token: '' },
+	];
+	const actors = await accounts.authenticateMany(pairs);
+	assert.deepEqual(actors, await Promise.all(pairs.map(({ uid, token }) => accounts.authenticate(uid, token))));
+	assert.deepEqual(
+		actors.map((actor) => actor?.uid ?? null),
+		[null, ana._id, null, null],
+	);
+	const tooMany = Array.from({ length: 501 }, () => ({ uid: 'a', token: 'b' }));
+	await assert.rejects(accounts.authenticateMany(tooMany), { code: 400 });
+});

@@ -17,6 +17,7 @@ export function accountsOf(bus: Bus): AccountsApi {
 		createUser: clientCall,
 		setPassword: clientCall,
 		authenticate: question,
+		authenticateMany: question,
 		credentialsOf: question,
 	});
 }

@@ -92,6 +92,12 @@ export type AccountsApi = {
 	newToken(uid: UserId, hashedToken: string): Promise<{ id: UserId; token: string; tokenExpires: Date }>;
 	/** Who holds this pair of REST headers; null when it is not valid (unknown, expired, inactive). One indexed read. */
 	authenticate(uid: UserId, token: string): Promise<Actor | null>;
+	/**
+	 * The same for many pairs, in their order.
+	 * @param pairs At most 500.
+	 * @throws ClientError 400 for more
+	 */
+	authenticateMany(pairs: { uid: UserId; token: string }[]): Promise<(Actor | null)[]>;
 	/** A token for somebody else (`users.createToken`). Who may is decided by the caller. */
 	createToken(uid: UserId): Promise<{ userId: UserId; authToken: string }>;
 	/** Creates a user as given: checks of form and uniqueness, none of permission. Joins default rooms unless told not to. */
