@@ -6,6 +6,7 @@ import { parseQuery, type QueryRecord } from '../rest/body.ts';
 import type { Route } from '../rest/route.ts';
 import { failure, type RestRequest, type RestResponse } from '../rest/run.ts';
 import { clientAddress } from './client-address.ts';
+import { discardBody } from './request-body.ts';
 
 /** Answers a request it knows and says so; leaves others alone. */
 export type RawHandler = (request: IncomingMessage, response: ServerResponse) => boolean;
@@ -216,28 +217,6 @@ const refusals: ReadonlyMap<number, string> = new Map([
 /** What is refused before a route sees it. */
 function refusal(status: number): RestResponse {
 	return { status, headers: {}, body: { success: false, error: refusals.get(status) ?? 'Bad Request' } };
-}
-
-const maxDiscardedBytes = 16 * 1024 * 1024;
-const maxDiscardingMs = 5_000;
-
-/** Reads on what a client is still sending, within bounds: else it sees a broken connection instead of the answer. */
-function discardBody(request: IncomingMessage): Promise<void> {
-	if (request.complete || request.destroyed) return Promise.resolve();
-	return new Promise((resolve) => {
-		let bytes = 0;
-		const stop = () => {
-			clearTimeout(timer);
-			request.off('data', count);
-			resolve();
-		};
-		const count = (chunk: Buffer | string) => {
-			bytes += chunk.length;
-			if (bytes > maxDiscardedBytes) stop();
-		};
-		const timer = setTimeout(stop, maxDiscardingMs);
-		request.on('data', count).once('end', stop).once('close', stop).resume();
-	});
 }
 
 /** Answers what is no HTTP request, or one whose head is too large or too slow. */

@@ -93,7 +93,7 @@ export class OpenSocket implements ClientSocket {
 		const text = textOf(data);
 		if (!this.isSockjs) return this.handlers?.onText(text);
 		const texts = readSockjsMessage(text);
-		if (texts === null) return this.close(1007, 'UNSUPPORTED_DATA');
+		if (typeof texts === 'string') return this.close(1007, 'UNSUPPORTED_DATA');
 		for (const one of texts) this.handlers?.onText(one);
 	}
 

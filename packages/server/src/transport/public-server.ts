@@ -5,6 +5,7 @@ import type { Log } from '../platform/log.ts';
 import type { Route } from '../rest/route.ts';
 import type { RestRequest, RestResponse } from '../rest/run.ts';
 import { httpServer, listen, type CorsRule, type RawHandler } from './http.ts';
+import { fallbackTransports } from './sockjs-fallback.ts';
 import { socketRequests } from './sockjs.ts';
 import { attachSockets } from './websocket.ts';
 
@@ -21,6 +22,10 @@ type Deps = {
 	host: string;
 	/** Number of trusted proxies in front. */
 	forwardedCount: number;
+	/** Origins whose pages may open sockets; absent or empty: all of them. */
+	allowedOrigins?: readonly string[];
+	/** Whether WebSockets are compressed for clients that offer it. Default: no. */
+	deflate?: boolean;
 	clock: Clock;
 	log: Log;
 	onAnswer?(route: string, status: number): void;
@@ -45,21 +50,33 @@ const closeLimitMs = 20_000;
  */
 export async function openPublicServer(deps: Deps): Promise<PublicServer> {
 	const { rest, acceptor, prefix, forwardedCount, clock, log, onAnswer } = deps;
+	const { allowedOrigins = [], deflate = false } = deps;
+	const fallbacks = acceptor === null ? null : fallbackTransports({ forwardedCount, acceptor, clock, allowedOrigins });
 	const server = await httpServer({
 		routes: rest?.routes ?? [],
 		run: (route, request) =>
 			rest === null ? Promise.reject(new Error('this process has no routes')) : rest.run(route, request),
 		prefix,
 		forwardedCount,
-		before: acceptor === null ? deps.before : [...deps.before, socketRequests(prefix)],
+		before: acceptor === null ? deps.before : [...deps.before, socketRequests(prefix, fallbacks)],
 		cors: () => rest?.cors() ?? { enabled: false, origin: '*' },
 		log,
 		...(onAnswer === undefined ? {} : { onAnswer }),
 	});
-	const detach =
-		acceptor === null ? () => undefined : attachSockets({ server, prefix, forwardedCount, acceptor, clock });
-	const port = await listen(server, deps.port, deps.host);
-	return { port, detach, close: () => closeServer(server) };
+	const detachSockets =
+		acceptor === null
+			? () => undefined
+			: attachSockets({ server, prefix, forwardedCount, acceptor, clock, allowedOrigins, deflate });
+	const detach = () => {
+		detachSockets();
+		fallbacks?.stop();
+	};
+	try {
+		return { port: await listen(server, deps.port, deps.host), detach, close: () => closeServer(server) };
+	} catch (error) {
+		detach();
+		throw error;
+	}
 }
 
 function closeServer(server: Server): Promise<void> {
