@@ -2,17 +2,17 @@ import type { ClientFrame } from '@rookery/protocol/frames.ts';
 import { pingFrame } from '@rookery/protocol/server-frames.ts';
 import type { UserId } from '@rookery/protocol/records.ts';
 import type { Actor } from '../services/contracts.ts';
+import type { Claim } from './claim.ts';
 import type { DdpContext } from './context.ts';
 import { DocumentStore } from './documents.ts';
 import type { Receiver } from './fanout.ts';
 import type { Lease } from './interest.ts';
 import { KeptAnswers } from './kept-answers.ts';
 import { outFrame, type OutFrame } from './out-frame.ts';
-import type { Claim } from './resumption.ts';
 import type { ClientSocket, SendKind } from './socket.ts';
 import type { Sub } from './sub.ts';
 import type { WheelItem } from './timing-wheel.ts';
-import { WorkQueue, type Work } from './work-queue.ts';
+import { WorkQueue, type Work, type WorkHost } from './work-queue.ts';
 
 /** A frame of the client that waits for its turn, and what tells whether it was sent before. */
 export type ClientWork = Work & { frame: Extract<ClientFrame, { msg: 'method' | 'sub' | 'unsub' }>; asked: string };
@@ -38,7 +38,7 @@ export type PresenceWatch = { mainId: string; lease: Lease; uids: Set<UserId>; s
  *
  * @see architecture 3, "Session resumption"
  */
-export class Session implements Receiver, WheelItem {
+export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 	/** A secret: who knows it may take the session over. */
 	id: string;
 	readonly context: DdpContext;
@@ -111,12 +111,16 @@ export class Session implements Receiver, WheelItem {
 		this.openedAt = now;
 		this.lastHeardAt = now;
 		this.lastProofAt = now;
-		this.documents = new DocumentStore((frame) => this.send(frame, 'own'));
-		this.work = new WorkQueue<ClientWork>(
-			context.limits.maxRunningMethods,
-			(work) => context.perform(this, work),
-			(error) => context.log.error({ err: error }, 'a frame could not be handled'),
-		);
+		this.documents = new DocumentStore(this);
+		this.work = new WorkQueue<ClientWork>(context.limits.maxRunningMethods, this);
+	}
+
+	perform(work: ClientWork): Promise<void> {
+		return this.context.perform(this, work);
+	}
+
+	onBug(error: unknown): void {
+		this.context.log.error({ err: error }, 'a frame could not be handled');
 	}
 
 	/** Sends an answer, or what is of no use later. Without a socket nothing happens. */
@@ -234,6 +238,17 @@ export class Session implements Receiver, WheelItem {
 		this.plainPings = 0;
 		this.pingedAt = null;
 		this.isProofDue = false;
+	}
+
+	/** The client is gone from this socket: what has not begun it will ask for again, what has is answered then. */
+	leaveSocket(): void {
+		this.forgetPing();
+		for (const { frame } of this.work.takeWaiting()) this.openMethods?.delete(frame.id);
+		for (const [id, asked] of this.openMethods ?? []) {
+			(this.earlierMethods ??= new Map()).set(id, { asked, isAskedAgain: false });
+		}
+		this.openMethods = null;
+		this.sockets += 1;
 	}
 
 	/** Index of the first frame the client may not have; 0: it has all. */

@@ -3,7 +3,7 @@ import type { UserId } from '@rookery/protocol/records.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
-import type { AccountsApi, Actor, AuthorizationApi, PresenceApi } from '../services/contracts.ts';
+import type { AccountsApi, AuthorizationApi, PresenceApi } from '../services/contracts.ts';
 import type { Membership } from '../services/membership.ts';
 import type { LoginService, SettingsReader } from '../services/settings.ts';
 import type { Stream } from '../streams/stream.ts';

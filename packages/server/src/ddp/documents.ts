@@ -11,12 +11,12 @@ type Document = { collection: string; id: string; fields: Fields; owners: string
  * @see realtime contract 2.6
  */
 export class DocumentStore {
-	private readonly send: (frame: OutFrame) => void;
+	private readonly receiver: { send(frame: OutFrame, kind: 'own'): void };
 	/** Few: they are searched, not indexed. */
 	private held: Document[] = [];
 
-	constructor(send: (frame: OutFrame) => void) {
-		this.send = send;
+	constructor(receiver: { send(frame: OutFrame, kind: 'own'): void }) {
+		this.receiver = receiver;
 	}
 
 	private find(collection: string, id: string): Document | undefined {
@@ -31,12 +31,12 @@ export class DocumentStore {
 		const present = this.find(collection, id);
 		if (present === undefined) {
 			this.held.push({ collection, id, fields, owners: [owner] });
-			this.send(added(collection, id, fields));
+			this.receiver.send(added(collection, id, fields), 'own');
 			return;
 		}
 		if (!present.owners.includes(owner)) present.owners.push(owner);
 		const difference = differenceOf(present.fields, fields);
-		if (Object.keys(difference).length > 0) this.send(changed(collection, id, difference));
+		if (Object.keys(difference).length > 0) this.receiver.send(changed(collection, id, difference), 'own');
 		present.fields = { ...present.fields, ...fields };
 	}
 
@@ -47,12 +47,12 @@ export class DocumentStore {
 		present.owners = present.owners.filter((other) => other !== owner);
 		if (present.owners.length > 0) return;
 		this.held = this.held.filter((document) => document !== present);
-		this.send(removed(collection, id));
+		this.receiver.send(removed(collection, id), 'own');
 	}
 
 	/** Takes every claim of an owner away. */
 	dropAll(owner: string): void {
-		for (const { collection, id } of [...this.held]) this.drop(collection, id, owner);
+		for (const { collection, id } of this.held) this.drop(collection, id, owner);
 	}
 
 	has(collection: string, id: string): boolean {
@@ -72,7 +72,7 @@ export class DocumentStore {
 	 */
 	resend(sent: DocumentStore): void {
 		for (const { collection, id, fields } of this.held) {
-			if (!sent.has(collection, id)) this.send(added(collection, id, fields));
+			if (!sent.has(collection, id)) this.receiver.send(added(collection, id, fields), 'own');
 		}
 	}
 }

@@ -5,6 +5,7 @@ import { randomId } from '@rookery/protocol/ids.ts';
 import type { UserId } from '@rookery/protocol/records.ts';
 import { handlersOf } from '../bus/bus.ts';
 import type { LoginResult } from '../services/contracts.ts';
+import type { Claim } from './claim.ts';
 import { privateKey, type Session } from './client-session.ts';
 import type { DdpContext } from './context.ts';
 import { enter, publishUser } from './identity.ts';
@@ -13,7 +14,7 @@ import { outFrame } from './out-frame.ts';
 import { changeWatch, newWatch } from './presence-watch.ts';
 import { missedBy, replay } from './replay.ts';
 import type { LogEntry } from './event-log.ts';
-import { leaveSocket, type Claim } from './resumption.ts';
+import { paramsOf } from './sub.ts';
 import { restoreSub } from './subscriptions.ts';
 
 /** What another streamer is told of a session it wants: enough to begin to listen in its place. */
@@ -74,7 +75,7 @@ export function handOver(context: DdpContext, deps: Deps) {
 
 	const api: StreamerApi = {
 		async offer(id) {
-			const session = deps.find(String(id));
+			const session = deps.find(id);
 			if (session === null) return null;
 			// Who has asked may be lost: the session is then free again.
 			const timer = setTimeout(() => close(session.id), limits.resumeLoginMs + limits.resumeLoginMs / 2).unref();
@@ -85,12 +86,12 @@ export function handOver(context: DdpContext, deps: Deps) {
 				uid: actor?.uid ?? null,
 				subs: [...subs.values()]
 					.filter(({ isAnnounced }) => isAnnounced)
-					.map(({ id: subId, name, params }) => ({ id: subId, name, params })),
+					.map((sub) => ({ id: sub.id, name: sub.name, params: paramsOf(sub) })),
 				watch: watch === null ? null : { mainId: watch.mainId, uids: [...watch.uids] },
 			};
 		},
 		async release(id) {
-			const session = close(String(id));
+			const session = close(id);
 			if (session === null) return null;
 			await methodsEnded(session);
 			if (!session.isCovered) return null;
@@ -105,7 +106,7 @@ export function handOver(context: DdpContext, deps: Deps) {
 			return handed;
 		},
 		async discard(id) {
-			const session = close(String(id));
+			const session = close(id);
 			if (session !== null) deps.discard(session);
 			return null;
 		},
@@ -214,7 +215,7 @@ function isNewer({ pos, key }: LogEntry, have: Pos | null): boolean {
 
 /** Waits for calls that are on their way: their answers are handed over instead of being made twice. */
 async function methodsEnded(session: Session): Promise<void> {
-	leaveSocket(session);
+	session.leaveSocket();
 	for (let waitedMs = 0; (session.earlierMethods?.size ?? 0) > 0 && waitedMs < maxMethodWaitMs; waitedMs += pauseMs) {
 		await pause(pauseMs);
 	}

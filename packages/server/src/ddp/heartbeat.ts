@@ -25,15 +25,10 @@ export function heartbeat(context: DdpContext) {
 	const wheel = timingWheel<Session>({ tickMs, slots, onDue: (session, now) => look(context, session, now) });
 
 	return {
-		/** Begins to look at a session. */
-		add(session: Session): void {
-			wheel.add(session, clock.monotonic() + Math.min(context.limits.connectTimeoutMs, maxWaitMs));
-		},
 		/** Looks at it at this time, or before. */
 		lookAt(session: Session, dueAt: number): void {
 			if (session.wheelNext === null || session.wheelTick * tickMs > dueAt) wheel.add(session, dueAt);
 		},
-		remove: (session: Session): void => wheel.remove(session),
 		/** To be called every `tickMs`. */
 		tick(): void {
 			context.coarseNow = clock.monotonic();
@@ -48,18 +43,13 @@ export type Heartbeat = ReturnType<typeof heartbeat>;
 /** @returns When to look again; null: not any more. */
 function look(context: DdpContext, session: Session, now: number): number | null {
 	const { limits } = context;
-	switch (session.state) {
-		case 'closed':
-			return null;
-		case 'detached':
-			return context.resumption.lookAtDetached(session, now);
-		case 'opening':
-			if (now - session.openedAt <= limits.connectTimeoutMs) return session.openedAt + limits.connectTimeoutMs + 1;
-			session.socket.close(4001, 'CONNECT_TIMEOUT');
-			return null;
-		default:
-			return lookAtOpen(context, session, now);
-	}
+	const { state, openedAt } = session;
+	if (state === 'closed') return null;
+	if (state === 'detached') return context.resumption.lookAtDetached(session, now);
+	if (state !== 'opening') return lookAtOpen(context, session, now);
+	if (now - openedAt <= limits.connectTimeoutMs) return openedAt + limits.connectTimeoutMs + 1;
+	session.socket.close(4001, 'CONNECT_TIMEOUT');
+	return null;
 }
 
 function lookAtOpen(context: DdpContext, session: Session, now: number): number | null {

@@ -1,5 +1,5 @@
-import type { UserId } from '@rookery/protocol/records.ts';
 import type { LoginResult } from '../services/contracts.ts';
+import type { Claim } from './claim.ts';
 import type { Session } from './client-session.ts';
 import type { DdpContext } from './context.ts';
 import { handOver, type HandOver } from './hand-over.ts';
@@ -8,24 +8,6 @@ import { replay } from './replay.ts';
 import { endSession } from './session.ts';
 import type { ClientSocket, SocketInfo } from './socket.ts';
 import { subscribeAgain } from './subscriptions.ts';
-
-/** A session that a client wants back, held for it until it has proved who it is. */
-export type Claim = {
-	/** Who has to log in; null: nobody was logged in, nothing has to be proved. */
-	uid: UserId | null;
-	/** Until when, by the monotonic clock. */
-	endsAt: number;
-	/**
-	 * Brings the session and the socket together: what the client may have missed is sent, then events go on.
-	 *
-	 * @returns The session that goes on; null when it could not be had whole.
-	 */
-	adopt(session: Session, login: LoginResult | null): Promise<Session | null> | Session | null;
-	/** Nobody may have it: it ends. */
-	discard(): void;
-	/** The client that wanted it is gone: another may come for it. */
-	release(): void;
-};
 
 export type Resumption = ReturnType<typeof resumption>;
 
@@ -152,8 +134,7 @@ export function resumption(context: DdpContext) {
 		detach(session: Session, code: number): boolean {
 			if (!isWorthKeeping(session, code)) return false;
 			makeRoom(session);
-			session.forgetPing();
-			leaveSocket(session);
+			session.leaveSocket();
 			session.socket = new NoSocket(context, session);
 			session.state = 'detached';
 			session.detachedAt = clock.monotonic();
@@ -207,16 +188,6 @@ export function resumption(context: DdpContext) {
 	};
 }
 
-/** What has not begun will be asked for again; what has will be answered then. */
-export function leaveSocket(session: Session): void {
-	for (const { frame } of session.work.takeWaiting()) session.openMethods?.delete(frame.id);
-	for (const [id, asked] of session.openMethods ?? []) {
-		(session.earlierMethods ??= new Map()).set(id, { asked, isAskedAgain: false });
-	}
-	session.openMethods = null;
-	session.sockets += 1;
-}
-
 /** The old session goes on with the socket of the new one, in one turn: nothing can be missed in between. */
 function takeOver(context: DdpContext, fresh: Session, old: Session, login: LoginResult | null): Session | null {
 	old.claimedBy = null;
@@ -224,8 +195,7 @@ function takeOver(context: DdpContext, fresh: Session, old: Session, login: Logi
 	if (!isThere || !old.isCovered || (old.actor?.uid ?? null) !== (login?.actor.uid ?? null)) return null;
 	const before = old.state === 'open' ? old.socket : null;
 	if (before !== null) {
-		old.forgetPing();
-		leaveSocket(old);
+		old.leaveSocket();
 		old.link.session = null;
 	}
 	moveSocket(context, fresh, old);
@@ -249,7 +219,7 @@ function moveSocket(context: DdpContext, fresh: Session, old: Session): void {
 	old.link.session = old;
 	fresh.work.writeAfter(old.work);
 	old.work = fresh.work;
-	old.work.perform = (work) => context.perform(old, work);
+	old.work.host = old;
 	old.openMethods = fresh.openMethods;
 	old.knowsPing = fresh.knowsPing;
 	old.lastHeardAt = fresh.lastHeardAt;

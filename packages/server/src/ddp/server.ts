@@ -125,7 +125,7 @@ export function ddpServer(deps: DdpServerDeps) {
 			await closeSpread(withSocket(context), limits.drainSpreadMs);
 			await handedOver(context);
 			context.resumption.keepNone();
-			for (const session of [...context.sessions]) endSession(context, session);
+			for (const session of context.sessions) endSession(context, session);
 			await (
 				await serving
 			)();
@@ -238,7 +238,7 @@ function startAnew(context: DdpContext): void {
 	const sessions = dependants(context);
 	// What was missed is in no log: nobody can go on where he was.
 	for (const session of sessions) session.mayResume = false;
-	for (const session of [...context.detached]) session.giveUp(1012, 'SERVICE_RESTART');
+	for (const session of context.detached) session.giveUp(1012, 'SERVICE_RESTART');
 	void closeSpread(sessions, context.limits.gapSpreadMs);
 }
 

@@ -66,15 +66,10 @@ export function endSession(context: DdpContext, session: Session): void {
 
 /** Does what a client asked for when its turn has come. */
 export function perform(context: DdpContext, session: Session, { frame, asked }: ClientWork): Promise<void> {
-	switch (frame.msg) {
-		case 'method':
-			return runMethod(context, session, frame, asked);
-		case 'sub':
-			return subscribe(context, session, frame);
-		case 'unsub':
-			unsubscribe(context, session, frame.id);
-			return Promise.resolve();
-	}
+	if (frame.msg === 'method') return runMethod(context, session, frame, asked);
+	if (frame.msg === 'sub') return subscribe(context, session, frame);
+	unsubscribe(context, session, frame.id);
+	return Promise.resolve();
 }
 
 function hear(context: DdpContext, session: Session, text: string): void {

@@ -7,7 +7,7 @@ import type { DdpContext, Session } from './context.ts';
 import { loginOrTimeout } from './login-wait.ts';
 import { publications, type Publication } from './publications.ts';
 import { endWatch, watchPresence } from './presence-watch.ts';
-import { StreamSub, type Sub } from './sub.ts';
+import { paramsOf, shared, StreamSub, type Sub } from './sub.ts';
 
 export type SubFrame = { id: string; name: string; params: unknown[] };
 
@@ -36,19 +36,17 @@ export async function subscribe(context: DdpContext, session: Session, frame: Su
 
 async function open(context: DdpContext, session: Session, { id, name, params }: SubFrame): Promise<void> {
 	if (name === 'stream-user-presence') return watchPresence(context, session, id, params);
-	const text = stringifyEjson(params);
 	const present = session.subs.get(id);
 	if (present !== undefined) {
-		if (present.name === name && present.params === text) {
+		if (asksFor(present, name, params)) {
 			if (present.state === 'active') session.send(ready(id), 'own');
 			return;
 		}
 		endSub(context, session, present);
 	}
 	if (session.subs.size >= context.limits.maxSubs) throw new ClientError('too-many-requests', 'Too many subscriptions');
-	const sub: Sub = { id, name, params: text, state: 'pending', isAnnounced: false, stream: null };
-	if (name.startsWith('stream-')) {
-		sub.stream = readStreamParams(context, name, params);
+	const sub = newSub(context, id, name, params);
+	if (sub.stream !== null) {
 		session.subs.set(id, sub);
 		await activate(context, session, sub, sub.stream, true);
 		return;
@@ -57,6 +55,17 @@ async function open(context: DdpContext, session: Session, { id, name, params }:
 	if (publish === undefined) throw notFound(name);
 	session.subs.set(id, sub);
 	await publishDocuments(context, session, sub, publish);
+}
+
+/** Whether a sub is what another `sub` of the same id asks for. */
+function asksFor(sub: Sub, name: string, params: unknown[]): boolean {
+	return sub.name === name && paramsOf(sub) === stringifyEjson(params);
+}
+
+function newSub(context: DdpContext, id: string, name: string, params: unknown[]): Sub {
+	const sub: Sub = { id, name: shared(name), params: '[]', state: 'pending', isAnnounced: false, stream: null };
+	if (!name.startsWith('stream-')) return { ...sub, params: shared(stringifyEjson(params)) };
+	return { ...sub, params: shared(stringifyEjson(params.slice(1))), stream: readStreamParams(context, name, params) };
 }
 
 async function publishDocuments(context: DdpContext, session: Session, sub: Sub, publish: Publication): Promise<void> {
@@ -153,8 +162,8 @@ function mayRead(context: DdpContext, session: Session, { stream, event, key, ex
 }
 
 /** `__my_messages__` is another stream for each user. */
-function listenKey(session: Session, { stream, event }: StreamSub): string | null {
-	if (stream.name !== 'room-messages' || event !== myMessages) return `${stream.name}/${event}`;
+function listenKey(session: Session, { stream, event, topic }: StreamSub): string | null {
+	if (stream.name !== 'room-messages' || event !== myMessages) return topic;
 	return session.actor === null ? null : `room-messages/${myMessages}/${session.actor.uid}`;
 }
 
@@ -184,12 +193,12 @@ export async function restoreSub(
 	{ id, name, params }: { id: string; name: string; params: string },
 ): Promise<void> {
 	if (session.subs.has(id)) return;
-	const given = parseEjson(params) as unknown[];
-	const sub: Sub = { id, name, params, state: 'pending', isAnnounced: true, stream: null };
+	const sub = newSub(context, id, name, parseEjson(params) as unknown[]);
+	sub.isAnnounced = true;
 	session.subs.set(id, sub);
 	const publish = publications.get(name);
 	if (publish !== undefined) return publishDocuments(context, session, sub, publish);
-	sub.stream = readStreamParams(context, name, given);
+	if (sub.stream === null) return endSub(context, session, sub);
 	await activate(context, session, sub, sub.stream, false);
 }
 
@@ -199,14 +208,16 @@ export async function restoreSub(
  */
 export function subscribeAgain(context: DdpContext, fresh: Session, session: Session): void {
 	for (const sub of fresh.subs.values()) {
-		const { id, name, params, stream } = sub;
+		const { id, name, stream } = sub;
 		sub.state = 'ended';
 		if (stream !== null) {
 			stopListening(context, fresh, stream);
 			stream.release();
 		}
-		const isKnown = session.subs.get(id)?.name === name && session.subs.get(id)?.params === params;
-		if (!isKnown) void subscribe(context, session, { id, name, params: parseEjson(params) as unknown[] });
+		const params = parseEjson(paramsOf(sub)) as unknown[];
+		const present = session.subs.get(id);
+		if (present === undefined || !asksFor(present, name, params))
+			void subscribe(context, session, { id, name, params });
 	}
 	fresh.subs.clear();
 	endWatch(context, fresh);

@@ -10,8 +10,13 @@ export type Work = {
 	room: string | null;
 };
 
-/** Does one piece of work. Rejects only by a bug. */
-type Perform<W> = (work: W) => Promise<void>;
+/** Whose work it is. */
+export type WorkHost<W> = {
+	/** Does one piece of work. Rejects only by a bug. */
+	perform(work: W): Promise<void>;
+	/** Hears of a bug; the queue goes on. */
+	onBug(error: unknown): void;
+};
 
 /**
  * The execution order inside one connection.
@@ -20,10 +25,8 @@ type Perform<W> = (work: W) => Promise<void>;
  */
 export class WorkQueue<W extends Work> {
 	/** Replaced when another session takes the connection over: what waits is then done for that one. */
-	perform: Perform<W>;
+	host: WorkHost<W>;
 	private readonly maxRunning: number;
-	/** A `perform` that rejects is a bug: it is reported and the queue goes on. */
-	private readonly onBug: (error: unknown) => void;
 	private waiting: W[] | null = null;
 	private running = 0;
 	private isPaused = true;
@@ -31,10 +34,9 @@ export class WorkQueue<W extends Work> {
 	private isStopped = false;
 	private lastWrites: Map<string, Promise<void>> | null = null;
 
-	constructor(maxRunning: number, perform: Perform<W>, onBug: (error: unknown) => void) {
+	constructor(maxRunning: number, host: WorkHost<W>) {
 		this.maxRunning = maxRunning;
-		this.perform = perform;
-		this.onBug = onBug;
+		this.host = host;
 	}
 
 	push(work: W): void {
@@ -148,9 +150,9 @@ export class WorkQueue<W extends Work> {
 
 	private async guarded(work: W): Promise<void> {
 		try {
-			await this.perform(work);
+			await this.host.perform(work);
 		} catch (error) {
-			this.onBug(error);
+			this.host.onBug(error);
 		}
 	}
 }

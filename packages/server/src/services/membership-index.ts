@@ -33,11 +33,12 @@ export type FollowedUser = {
 	holders: number;
 	ready: Promise<void>;
 	lease: Hold;
-	rooms: Set<RoomId>;
+	/** A list, for there are many: `isIn` tells whether a room is in it. */
+	rooms: RoomId[];
 	facts: UserFacts;
 	isLoaded: boolean;
 	/** What events said of memberships while they were being read: it is newer. */
-	overrides: Map<RoomId, boolean>;
+	overrides: Map<RoomId, boolean> | null;
 };
 
 /** A room with followed members. */
@@ -104,10 +105,16 @@ export function membershipIndex(hear: (key: EventKey) => Hold) {
 	}
 
 	function leave(user: FollowedUser, rid: RoomId): void {
-		user.rooms.delete(rid);
+		const at = user.rooms.indexOf(rid);
+		if (at === -1) return;
+		user.rooms.splice(at, 1);
+		leaveRoom(user, rid);
+	}
+
+	function leaveRoom({ uid }: FollowedUser, rid: RoomId): void {
 		const room = rooms.get(rid);
 		if (room === undefined) return;
-		room.members.delete(user.uid);
+		room.members.delete(uid);
 		if (room.members.size > 0) return;
 		rooms.delete(rid);
 		if (room.quiet !== null) clearTimeout(room.quiet);
@@ -121,15 +128,19 @@ export function membershipIndex(hear: (key: EventKey) => Hold) {
 		keyOf: (uid: UserId, event: OwnEvent): string | null => users.get(uid)?.keys[event] ?? null,
 		enter(user: FollowedUser, rid: RoomId): FollowedRoom {
 			const room = rooms.get(rid) ?? open(rid);
-			user.rooms.add(rid);
+			if (room.members.has(user.uid)) return room;
+			user.rooms.push(rid);
 			room.members.add(user.uid);
 			return room;
 		},
 		leave,
+		/** Whether a followed user is in a room. */
+		isIn: (uid: UserId, rid: RoomId): boolean => rooms.get(rid)?.members.has(uid) === true,
 		/** Forgets a user and his rooms. */
 		drop(user: FollowedUser): void {
 			if (users.get(user.uid) === user) users.delete(user.uid);
-			for (const rid of user.rooms) leave(user, rid);
+			for (const rid of user.rooms) leaveRoom(user, rid);
+			user.rooms = [];
 			user.lease.release();
 		},
 	};

@@ -38,11 +38,11 @@ export function membershipLoader({ index, reads }: Deps) {
 		}
 		const rooms = new Set<FollowedRoom>();
 		for (const { user, rids } of found.values()) {
-			for (const [rid, isMember] of user.overrides) {
+			for (const [rid, isMember] of user.overrides ?? []) {
 				if (isMember) rids.add(rid);
 				else rids.delete(rid);
 			}
-			user.overrides.clear();
+			user.overrides = null;
 			user.isLoaded = true;
 			if (index.users.get(user.uid) !== user) continue;
 			for (const rid of rids) rooms.add(index.enter(user, rid));
@@ -70,10 +70,10 @@ export function membershipLoader({ index, reads }: Deps) {
 				holders: 0,
 				ready: Promise.resolve(),
 				lease,
-				rooms: new Set(),
+				rooms: [],
 				facts: { _id: uid },
 				isLoaded: false,
-				overrides: new Map(),
+				overrides: null,
 			};
 			index.users.set(uid, user);
 			waiting.push(user);

@@ -87,16 +87,12 @@ export function membershipService({ reads, authorization, settings, clock, log }
 	function follow(uid: UserId): Hold {
 		const user = index.users.get(uid) ?? loader.open(uid, sink.hear(`user:${uid}`));
 		user.holders += 1;
-		let isHeld = true;
-		return {
-			ready: user.ready,
-			release() {
-				if (!isHeld) return;
-				isHeld = false;
-				user.holders -= 1;
-				if (user.holders === 0) index.drop(user);
-			},
-		};
+		return new UserHold(user, letGo);
+	}
+
+	function letGo(user: FollowedUser): void {
+		user.holders -= 1;
+		if (user.holders === 0) index.drop(user);
 	}
 
 	function followMessages(uid: UserId): Hold {
@@ -137,18 +133,18 @@ export function membershipService({ reads, authorization, settings, clock, log }
 		}
 		const isMember = action !== 'removed' && record.status !== 'INVITED';
 		if (!user.isLoaded) {
-			user.overrides.set(rid, isMember);
+			(user.overrides ??= new Map()).set(rid, isMember);
 			return;
 		}
 		if (!isMember) return ended(user, record);
 		const before = cache.get(user.uid, rid);
 		cache.set(record);
-		if (!user.rooms.has(rid)) return inBackground(user.uid, began(user, record));
+		if (!index.isIn(user.uid, rid)) return inBackground(user.uid, began(user, record));
 		if (isHeard(user.uid, 'subscriptions-changed')) changed(user, record, before, fields);
 	}
 
 	function ended(user: FollowedUser, { _id, rid, t, u }: Subscription): void {
-		if (!user.rooms.has(rid)) return;
+		if (!index.isIn(user.uid, rid)) return;
 		index.leave(user, rid);
 		cache.delete(user.uid, rid);
 		toUser(user.uid, 'subscriptions-changed', stringifyEjson(['removed', { _id, u, rid, t }]));
@@ -161,7 +157,7 @@ export function membershipService({ reads, authorization, settings, clock, log }
 		await state.lease.ready;
 		const room = await retried(() => reads.room(rid));
 		if (room !== null) state.facts ??= factsOf(room);
-		if (!user.rooms.has(rid) || index.users.get(user.uid) !== user) return;
+		if (!index.isIn(user.uid, rid) || index.users.get(user.uid) !== user) return;
 		const newest = cache.get(user.uid, rid) ?? record;
 		toUser(user.uid, 'subscriptions-changed', stringifyEjson(['inserted', viewOf(newest, state.facts)]));
 		if (room !== null) toUser(user.uid, 'rooms-changed', stringifyEjson(['inserted', publishedRoom(room)]));
@@ -229,6 +225,25 @@ export function membershipService({ reads, authorization, settings, clock, log }
 		onAnyRoom: (action, room, fields) => messages.onRoom(action, room, fields),
 		onRightsChanged: () => messages.onRightsChanged(),
 	};
+}
+
+/** One who follows a user: there are several of each socket. */
+class UserHold implements Hold {
+	private user: FollowedUser | null;
+	private readonly letGo: (user: FollowedUser) => void;
+	readonly ready: Promise<void>;
+
+	constructor(user: FollowedUser, letGo: (user: FollowedUser) => void) {
+		this.user = user;
+		this.letGo = letGo;
+		this.ready = user.ready;
+	}
+
+	release(): void {
+		const { user } = this;
+		this.user = null;
+		if (user !== null) this.letGo(user);
+	}
 }
 
 /** Whether the newest post counted apart is one that mentions the user. */

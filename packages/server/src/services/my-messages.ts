@@ -81,7 +81,7 @@ export function myMessages({ sink, index, reads, authorization, clock, log }: De
 	}
 
 	function isMember(uid: UserId, rid: RoomId): boolean {
-		return index.users.get(uid)?.rooms.has(rid) === true;
+		return index.isIn(uid, rid);
 	}
 
 	/** Nobody but a member enters such a room: nothing has to be asked, and nothing waits. */
