@@ -3,6 +3,7 @@ import { localBus } from '../bus/local.ts';
 import { natsBus } from '../bus/nats.ts';
 import { systemClock } from '../platform/clock.ts';
 import { answerHealth, isOwnRequest, type ReadinessChecks } from '../platform/health.ts';
+import { limitLog } from '../platform/limit-log.ts';
 import { createMetrics, type Metrics } from '../platform/metrics.ts';
 import { retry } from '../platform/retry.ts';
 import type { ProcessContext, Running } from '../processes.ts';
@@ -56,10 +57,14 @@ export async function openContext(options: Options): Promise<Opened> {
 	watchBus(bus, metrics, checks);
 	metrics.readFrom(() => ({ events_published_total: bus.counters.published }));
 
+	const sayLimit = limitLog(log, systemClock);
 	const counters = {
 		login: (result: string) => metrics.login.inc({ result }),
 		denied: (kind: string) => metrics.authzDenied.inc({ class: kind }),
-		limited: (scope: string) => metrics.rateLimited.inc({ scope }),
+		limited: (scope: string) => {
+			metrics.rateLimited.inc({ scope });
+			sayLimit(scope);
+		},
 	};
 	const context: ProcessContext = {
 		config,

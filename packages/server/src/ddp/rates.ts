@@ -27,7 +27,7 @@ const scopes = {
 } as const satisfies Record<string, RateWindow>;
 
 /** Longer names and room ids are nobody's: they share one bucket. */
-const maxNameLength = 128;
+const maxNameLength = 256;
 
 type Deps = { settings: SettingsReader; clock: Clock; tally?: Tally };
 
