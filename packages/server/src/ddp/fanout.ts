@@ -16,7 +16,7 @@ export type Receiver = {
 
 type Held = { frame: OutFrame; kind: SendKind; index: number };
 
-/** One session at one key. */
+/** One session at one key, when there is more to say than that it listens. */
 class Listener {
 	readonly receiver: Receiver;
 	/** Subscriptions of the session to this key. However many: one frame. */
@@ -29,8 +29,11 @@ class Listener {
 	}
 }
 
+/** Mostly a session listens by one subscription and nothing is kept back: it stands there by itself. */
+type Place = Receiver | Listener;
+
 /** Most keys are heard by one session alone: it stands there without a map. */
-type Listeners = Listener | Map<Receiver, Listener>;
+type Listeners = Place | Map<Receiver, Place>;
 
 /** Frames a listener may keep back before its session is closed instead. */
 const maxHeld = 2_000;
@@ -48,29 +51,46 @@ export function fanoutTable(log: EventLog) {
 	const keys = new Map<string, Listeners>();
 	let position: Pos | null = null;
 
-	function find(key: string, receiver: Receiver): Listener | undefined {
+	function find(key: string, receiver: Receiver): Place | undefined {
 		const found = keys.get(key);
-		if (found instanceof Listener) return found.receiver === receiver ? found : undefined;
-		return found?.get(receiver);
+		if (found instanceof Map) return found.get(receiver);
+		return found !== undefined && receiverOf(found) === receiver ? found : undefined;
 	}
 
-	function insert(key: string, receiver: Receiver): void {
+	function put(key: string, receiver: Receiver, place: Place): void {
+		const found = keys.get(key);
+		if (found instanceof Map) found.set(receiver, place);
+		else if (found === undefined || receiverOf(found) === receiver) keys.set(key, place);
+		else
+			keys.set(
+				key,
+				new Map([
+					[receiverOf(found), found],
+					[receiver, place],
+				]),
+			);
+	}
+
+	/** The place of a session with room for more than that it listens. */
+	function listenerAt(key: string, receiver: Receiver): Listener | undefined {
+		const place = find(key, receiver);
+		if (place === undefined || place instanceof Listener) return place;
 		const listener = new Listener(receiver);
-		const found = keys.get(key);
-		if (found === undefined) keys.set(key, listener);
-		else if (found instanceof Map) found.set(receiver, listener);
-		else keys.set(key, new Map([found, listener].map((entry) => [entry.receiver, entry])));
+		put(key, receiver, listener);
+		return listener;
 	}
 
-	function drop(key: string, listener: Listener): void {
-		if (listener.held !== null) listener.receiver.holds -= 1;
+	function drop(key: string, place: Place): void {
+		const receiver = receiverOf(place);
+		if (place instanceof Listener && place.held !== null) receiver.holds -= 1;
 		const found = keys.get(key);
-		if (found instanceof Map && found.size > 1) found.delete(listener.receiver);
+		if (found instanceof Map && found.size > 1) found.delete(receiver);
 		else keys.delete(key);
 	}
 
-	function hand(listener: Listener, frame: OutFrame, kind: SendKind, index: number): void {
-		const { receiver, held } = listener;
+	function hand(place: Place, frame: OutFrame, kind: SendKind, index: number): void {
+		if (!(place instanceof Listener)) return place.deliver(frame, kind, index);
+		const { receiver, held } = place;
 		if (held === null) receiver.deliver(frame, kind, index);
 		else if (held.length < maxHeld) held.push({ frame, kind, index });
 		else receiver.overrun();
@@ -78,22 +98,22 @@ export function fanoutTable(log: EventLog) {
 
 	return {
 		add(key: string, receiver: Receiver): void {
-			const listener = find(key, receiver);
-			if (listener === undefined) insert(key, receiver);
-			else listener.count += 1;
+			if (find(key, receiver) === undefined) return put(key, receiver, receiver);
+			const listener = listenerAt(key, receiver);
+			if (listener !== undefined) listener.count += 1;
 		},
 
 		/** Ends one subscription. With the last one what was held back is dropped. */
 		remove(key: string, receiver: Receiver): void {
-			const listener = find(key, receiver);
-			if (listener === undefined) return;
-			listener.count -= 1;
-			if (listener.count === 0) drop(key, listener);
+			const place = find(key, receiver);
+			if (place === undefined) return;
+			if (place instanceof Listener && place.count > 1) place.count -= 1;
+			else drop(key, place);
 		},
 
 		/** Keeps frames of this key back from this session until `resume`, or until its subscriptions end. */
 		hold(key: string, receiver: Receiver): void {
-			const listener = find(key, receiver);
+			const listener = listenerAt(key, receiver);
 			if (listener === undefined || listener.held !== null) return;
 			listener.held = [];
 			receiver.holds += 1;
@@ -101,17 +121,19 @@ export function fanoutTable(log: EventLog) {
 
 		resume(key: string, receiver: Receiver): void {
 			const listener = find(key, receiver);
-			const held = listener?.held ?? null;
-			if (listener === undefined || held === null) return;
+			if (!(listener instanceof Listener) || listener.held === null) return;
+			const { held } = listener;
 			listener.held = null;
 			receiver.holds -= 1;
+			if (listener.count === 1) put(key, receiver, receiver);
 			for (const { frame, kind, index } of held) receiver.deliver(frame, kind, index);
 		},
 
 		/** Index of the first frame that is kept back from a session; null when none is. */
 		heldFrom(key: string, receiver: Receiver): number | null {
-			const held = find(key, receiver)?.held ?? [];
-			return held.find(({ index }) => index > 0)?.index ?? null;
+			const place = find(key, receiver);
+			const held = place instanceof Listener ? place.held : null;
+			return held?.find(({ index }) => index > 0)?.index ?? null;
 		},
 
 		has(key: string): boolean {
@@ -146,12 +168,12 @@ export function fanoutTable(log: EventLog) {
 			if (found === undefined) return;
 			const made = frame();
 			const index = passing.test(key) ? 0 : log.append(key, made, originId, position);
-			if (found instanceof Listener) {
-				if (found.receiver.id !== originId) hand(found, made, kind, index);
+			if (!(found instanceof Map)) {
+				if (receiverOf(found).id !== originId) hand(found, made, kind, index);
 				return;
 			}
-			for (const listener of found.values()) {
-				if (listener.receiver.id !== originId) hand(listener, made, kind, index);
+			for (const place of found.values()) {
+				if (originId === undefined || receiverOf(place).id !== originId) hand(place, made, kind, index);
 			}
 		},
 
@@ -160,6 +182,10 @@ export function fanoutTable(log: EventLog) {
 			position = pos;
 		},
 	};
+}
+
+function receiverOf(place: Place): Receiver {
+	return place instanceof Listener ? place.receiver : place;
 }
 
 export type FanoutTable = ReturnType<typeof fanoutTable>;

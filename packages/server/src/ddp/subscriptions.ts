@@ -139,11 +139,13 @@ async function hear(context: DdpContext, session: Session, stream: StreamSub): P
 	const { lease, membership } = stream;
 	const { actor } = session;
 	const key = stream.stream.busKey({ event: stream.event, key: stream.key, actor });
-	stream.lease = key === null ? null : context.interest.acquire(key);
+	// His own key is held by the session itself.
+	const isOwn = actor !== null && key === `user:${actor.uid}`;
+	stream.lease = key === null || isOwn ? null : context.interest.acquire(key);
 	stream.membership = actor !== null && needsMembership(stream) ? follow(context, actor.uid, stream) : null;
 	lease?.release();
 	membership?.release();
-	await stream.lease?.ready;
+	await (isOwn ? session.userLease : stream.lease)?.ready;
 	await stream.membership?.ready;
 }
 

@@ -129,7 +129,8 @@ export function membershipIndex(hear: (key: EventKey) => Hold) {
 		enter(user: FollowedUser, rid: RoomId): FollowedRoom {
 			const room = rooms.get(rid) ?? open(rid);
 			if (room.members.has(user.uid)) return room;
-			user.rooms.push(rid);
+			// The room's own text: each user was read with another copy of it.
+			user.rooms.push(room.rid);
 			room.members.add(user.uid);
 			return room;
 		},
