@@ -29,8 +29,8 @@ export type StreamName =
  * Whatever follows the colon may hold any text.
  *
  * The global topics: `all:public` (stream `notify-all`), `all:logged` (`notify-logged` but for what follows),
- * `all:settings` (setting records, `private-settings-changed`), `all:permissions` (permission records,
- * `permissions-changed`), `all:roles` (role records, stream `roles`), `all:presence` and `all:presence-reports`,
+ * `all:settings` (setting records, `private-settings-changed`, which login services changed), `all:permissions` (permission
+ * records, `permissions-changed`, rooms whose readers may have changed), `all:roles` (role records, stream `roles`), `all:presence` and `all:presence-reports`,
  * `all:hub` (`resync`).
  */
 export type EventKey = `room:${string}` | `user:${string}` | `all:${string}`;
@@ -69,6 +69,13 @@ export type RecordBodies = {
 	permission: { permission: Permission };
 	/** Key `all:roles`. */
 	role: { role: Role };
+	/** Key `all:settings`: a way to log in was added, changed or removed. Its record is read by who wants it. */
+	loginService: { _id: string };
+	/**
+	 * Key `all:permissions`: who may read this room may have changed, and with it who may read its discussions and other rooms
+	 * of its team, which do not hear of it by their own keys. '' = any room.
+	 */
+	roomAccess: { rid: string };
 	/** Key `room:<rid>`, beside the message: what a streamer needs to make desktop notifications. */
 	post: Post;
 	/** Keys `all:presence` and `user:<uid>`: the visible status of a user changed. */

@@ -9,6 +9,7 @@ import { deliverUserData, revokeTokens } from './identity.ts';
 import { privateSettingDelivery, privateSettings } from './private-settings.ts';
 import { positionFilter } from './positions.ts';
 import { deliverPresence } from './presence-watch.ts';
+import { livePublications } from './publications.ts';
 import type { RightsWatch } from './rights.ts';
 import type { SendKind } from './socket.ts';
 
@@ -25,6 +26,7 @@ type DirectPart = Extract<PartHeader, { kind: 'direct' }>;
 export function eventRouter(context: DdpContext, rights: RightsWatch, onLost: () => void) {
 	const isOld = positionFilter();
 	const deliverSetting = privateSettingDelivery(context);
+	const live = livePublications(context);
 
 	function handle(envelope: Envelope): void {
 		if (isOld(envelope.header)) return;
@@ -66,8 +68,11 @@ export function eventRouter(context: DdpContext, rights: RightsWatch, onLost: ()
 			case 'user':
 				return onUser(context, rights, action, body as RecordBodies['user']);
 			case 'setting':
-				if ((body as RecordBodies['setting']).setting._id === 'Accounts_AllowAnonymousRead') rights.everything();
-				return;
+				return rights.setting((body as RecordBodies['setting']).setting._id);
+			case 'loginService':
+				return live.loginServicesChanged();
+			case 'roomAccess':
+				return rights.roomAccess((body as RecordBodies['roomAccess']).rid);
 			case 'permission':
 				return rights.permission((body as RecordBodies['permission']).permission);
 			case 'role':

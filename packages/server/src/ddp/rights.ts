@@ -62,10 +62,10 @@ export function rightsWatch(context: DdpContext) {
 		room(action: string, room: Room, fields: string[] | null): void {
 			if (action === 'inserted') return;
 			const decides = action === 'removed' || fields === null || fields.some((field) => decidingFields.has(field));
-			if (decides) this.roomAccess(room._id);
+			if (decides) judgeSubs(everybody, (sub) => isOfRoom(sub, room._id), true);
 		},
 
-		/** Who may read a room may have changed, and with it who may read rooms that depend on it. */
+		/** Who may read a room may have changed, and with it who may read rooms that depend on it. @param rid '': any room */
 		roomAccess(rid: string): void {
 			judgeSubs(everybody, (sub) => isOfRoom(sub, rid), true);
 			judgeSubs(everybody, (sub) => isOfAnyRoom(sub) && !isOfRoom(sub, rid), false);

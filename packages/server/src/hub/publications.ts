@@ -10,12 +10,14 @@ import type {
 	User,
 } from '@rookery/protocol/records.ts';
 import type { Change } from '../repositories/watch-change.ts';
+import { loginServiceEvents } from './login-services.ts';
 import { messageEvents } from './messages.ts';
 import { permissionEvents } from './permissions.ts';
 import { roleEvents } from './roles.ts';
 import { roomEvents } from './rooms.ts';
 import { settingEvents } from './settings.ts';
 import { subscriptionEvents } from './subscriptions.ts';
+import { teamEvents, type Team } from './teams.ts';
 import { userEvents } from './users.ts';
 
 /** What the events of a change depend on beside the change. */
@@ -30,6 +32,8 @@ const makers: Record<string, (change: Change, surroundings: Surroundings) => Pub
 	rocketchat_settings: (change) => settingEvents(change as Change<Setting>),
 	rocketchat_roles: (change) => roleEvents(change as Change<Role>),
 	rocketchat_permissions: (change) => permissionEvents(change as Change<Permission>),
+	rocketchat_team: (change) => teamEvents(change as Change<Team>),
+	meteor_accounts_loginServiceConfiguration: loginServiceEvents,
 };
 
 /** The collections whose changes become events. */

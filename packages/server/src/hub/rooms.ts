@@ -20,11 +20,26 @@ export function roomEvents(change: Change<Room>): Publication[] {
 	const action = actionOf(change);
 	const room = change.after ?? change.before;
 	if (action === null) return [];
-	if (action === 'removed') return [publication('removed', room ?? tombstone(change.id), null)];
+	if (action === 'removed') return [publication('removed', room ?? tombstone(change.id), null), ...accessEvent(change)];
 	if (room === null || change.after === null) return [];
 	const fields = action === 'inserted' ? null : visibleChange(change);
-	if (fields?.length === 0) return [];
-	return [publication(action, room, fields), ...avatarEvent(change, fields)];
+	if (fields?.length === 0) return accessEvent(change);
+	return [publication(action, room, fields), ...avatarEvent(change, fields), ...accessEvent(change)];
+}
+
+/** Fields that decide about the readers of a room and of those that depend on it. */
+const accessFields: ReadonlySet<string> = new Set(['t', 'teamId', 'teamMain', 'prid', 'abacAttributes']);
+
+/** Readers of a discussion do not hear its parent's key, those of a team's channel not the team's. */
+function accessEvent(change: Change<Room>): Publication[] {
+	const action = actionOf(change);
+	if (action !== 'updated' && action !== 'removed') return [];
+	if (action === 'updated' && !touches(changedFields(change), accessFields)) return [];
+	const room = change.after ?? change.before;
+	// Nothing depends on a conversation between people.
+	if (action === 'removed' && (room?.t === 'd' || room?.t === 'l' || room?.prid !== undefined)) return [];
+	const body = { rid: change.id };
+	return [{ key: 'all:permissions', parts: [{ kind: 'record', record: 'roomAccess', action, body }] }];
 }
 
 /** Published fields that changed, `rk` for its counters; null = unknown; empty = nothing anybody sees. */
