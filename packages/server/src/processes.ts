@@ -188,7 +188,7 @@ const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
 	},
 
 	async 'ddp-streamer'(shared) {
-		const { bus, settings, clock, log, config, repositories, onSocketClosed } = shared;
+		const { bus, settings, clock, log, config, repositories, onSocketClosed, tally } = shared;
 		const authorization = authorizationOf(bus);
 		const membership = membershipService({ reads: repositories.streamer, authorization, settings, clock, log });
 		const reporter = presenceReporter({ bus, log, instanceId: config.instanceId });
@@ -204,6 +204,7 @@ const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
 			clock,
 			log,
 			...(onSocketClosed === undefined ? {} : { onSocketClosed }),
+			...(tally === undefined ? {} : { tally }),
 		});
 		await server.ready;
 		return {

@@ -14,8 +14,10 @@ import type { FanoutTable } from './fanout.ts';
 import type { InterestTable } from './interest.ts';
 import type { AnswerBytes } from './kept-answers.ts';
 import type { DdpLimits } from './limits.ts';
+import type { LoginAdmission } from './login-admission.ts';
 import type { RateLimits } from './rates.ts';
 import type { Resumption } from './resumption.ts';
+import type { TokenProofs } from './token-proofs.ts';
 
 /** Tells presence of this process's connections. Batches and leases are its own business. */
 export type PresenceReporter = {
@@ -29,6 +31,9 @@ export type PresenceReporter = {
 export type DdpContext = {
 	bus: Bus;
 	accounts: AccountsApi;
+	/** Logins pass here, a bounded number at a time. */
+	admission: LoginAdmission;
+	proofs: TokenProofs;
 	authorization: AuthorizationApi;
 	presence: PresenceApi;
 	reporter: PresenceReporter;

@@ -3,7 +3,6 @@ import { ClientError } from '@rookery/protocol/errors.ts';
 import type { Pos } from '@rookery/protocol/events.ts';
 import { randomId } from '@rookery/protocol/ids.ts';
 import type { UserId } from '@rookery/protocol/records.ts';
-import { handlersOf } from '../bus/bus.ts';
 import type { LoginResult } from '../services/contracts.ts';
 import type { Claim } from './claim.ts';
 import { privateKey, type Session } from './client-session.ts';
@@ -161,7 +160,11 @@ export function handOver(context: DdpContext, deps: Deps) {
 
 		async serve(): Promise<() => Promise<void>> {
 			const stops = await Promise.all([
-				bus.serve(`ddp-streamer-${tag}`, handlersOf<StreamerApi>(api)),
+				bus.serve(`ddp-streamer-${tag}`, {
+					offer: ([id]) => api.offer(String(id)),
+					release: ([id]) => api.release(String(id)),
+					discard: ([id]) => api.discard(String(id)),
+				}),
 				bus.serve('ddp-streamer', { hello: async () => true }),
 			]);
 			stopOffering = stops[1];

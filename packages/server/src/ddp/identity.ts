@@ -59,11 +59,18 @@ export async function login(
 
 async function prove(context: DdpContext, session: Session, options: unknown): Promise<LoginResult> {
 	try {
-		return await context.accounts.login(options, connectionOf(session));
+		return await context.admission.login(options, connectionOf(session));
 	} catch (error) {
-		context.resumption.loginFailed(session);
+		if (isCrowded(error, options)) session.socket.close(1013, 'TRY_AGAIN_LATER');
+		else context.resumption.loginFailed(session);
 		throw error;
 	}
+}
+
+/** Too many log in at once. Who only wants to go on would take a refusal for the end of his login: he is to come again. */
+function isCrowded(error: unknown, options: unknown): boolean {
+	const isResume = typeof options === 'object' && options !== null && 'resume' in options;
+	return isResume && error instanceof ClientError && error.code === 'too-many-requests';
 }
 
 function socketsOf({ byUser }: DdpContext, uid: UserId): number {
@@ -117,7 +124,7 @@ function guardToken(context: DdpContext, session: Session, { actor, token }: Log
 	const { userLease } = session;
 	if (userLease === null) return;
 	void userLease.ready
-		.then(() => context.accounts.authenticate(actor.uid, token))
+		.then(() => context.proofs.prove(actor.uid, token))
 		.then(
 			(proved) => {
 				if (proved === null && session.actor?.hashedToken === actor.hashedToken) revoke(context, session);

@@ -21,11 +21,13 @@ export async function watchPresence(
 	id: string,
 	params: unknown[],
 ): Promise<void> {
-	if (!(await mayWatch(context, session))) {
+	let may = await mayWatch(context, session);
+	if (!may) {
 		await loginOrTimeout(context, session);
-		if (session.state === 'closed') return;
-		if (!(await mayWatch(context, session))) throw new ClientError('not-allowed');
+		may = session.state !== 'closed' && (await mayWatch(context, session));
 	}
+	if (session.state === 'closed') return;
+	if (!may) throw new ClientError('not-allowed');
 	if (session.watch !== null && session.watch.mainId !== id) {
 		changeWatch(context, session, params[1]);
 		session.send(nosub(id), 'own');

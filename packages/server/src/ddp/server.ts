@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Bus } from '../bus/bus.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
+import type { Tally } from '../platform/tally.ts';
 import type { AccountsApi, AuthorizationApi, PresenceApi } from '../services/contracts.ts';
 import type { Membership } from '../services/membership.ts';
 import type { SettingsReader } from '../services/settings.ts';
@@ -16,6 +17,7 @@ import { eventRouter } from './events.ts';
 import { fanoutTable } from './fanout.ts';
 import { interestTable } from './interest.ts';
 import { ddpLimits, type DdpLimits } from './limits.ts';
+import { loginAdmission } from './login-admission.ts';
 import { rateLimits } from './rates.ts';
 import { rightsWatch } from './rights.ts';
 import { eventLog } from './event-log.ts';
@@ -24,6 +26,7 @@ import { heartbeat, tickMs } from './heartbeat.ts';
 import { resumption } from './resumption.ts';
 import { endSession, openSession, perform } from './session.ts';
 import type { ClientSocket, SocketAcceptor } from './socket.ts';
+import { tokenProofs } from './token-proofs.ts';
 
 export type DdpServerDeps = {
 	bus: Bus;
@@ -37,6 +40,8 @@ export type DdpServerDeps = {
 	clock: Clock;
 	log: Log;
 	limits?: Partial<DdpLimits>;
+	/** Told for metrics. */
+	tally?: Tally;
 	/** Hears why each socket was closed, for metrics. */
 	onSocketClosed?(code: number): void;
 };
@@ -94,8 +99,8 @@ export function ddpServer(deps: DdpServerDeps) {
 
 	const acceptor: SocketAcceptor = {
 		admit: (address) =>
-			isStopping || deps.bus.state !== 'connected' || !hasRoom(context, address)
-				? { ok: false, retryAfterSeconds: 2 }
+			isStopping || deps.bus.state !== 'connected' || context.admission.isOverloaded() || !hasRoom(context, address)
+				? { ok: false, retryAfterSeconds: context.admission.retryAfterSeconds() }
 				: { ok: true },
 		accept(socket: ClientSocket) {
 			return openSession(context, socket, (code) => deps.onSocketClosed?.(code));
@@ -142,6 +147,7 @@ export type DdpServer = ReturnType<typeof ddpServer>;
 
 function makeContext(deps: DdpServerDeps, limits: DdpLimits): DdpContext {
 	const { bus, accounts, presence, membership, settings, loginServices, reporter, clock, log } = deps;
+	const told = deps.tally === undefined ? {} : { tally: deps.tally };
 	const instanceTag = newInstanceTag();
 	const recent = eventLog({
 		maxAgeMs: limits.recentMs,
@@ -151,6 +157,8 @@ function makeContext(deps: DdpServerDeps, limits: DdpLimits): DdpContext {
 	const context: DdpContext = {
 		bus,
 		accounts,
+		admission: loginAdmission({ accounts, clock, limits, ...told }),
+		proofs: tokenProofs({ accounts, limits }),
 		authorization: batchedAuthorization(deps.authorization),
 		presence,
 		reporter,
@@ -166,7 +174,7 @@ function makeContext(deps: DdpServerDeps, limits: DdpLimits): DdpContext {
 		recent,
 		answerBytes: { used: 0, max: limits.maxAnswerBytes },
 		resumption: {} as DdpContext['resumption'],
-		rates: rateLimits({ settings, clock }),
+		rates: rateLimits({ settings, clock, ...told }),
 		sessions: new Set(),
 		detached: new Set(),
 		addresses: addressCounts(),
@@ -185,10 +193,10 @@ function makeContext(deps: DdpServerDeps, limits: DdpLimits): DdpContext {
 }
 
 /** Whether one more socket from an address is within the limits. */
-function hasRoom({ sessions, limits, addresses }: DdpContext, address: string): boolean {
+function hasRoom({ sessions, detached, limits, addresses }: DdpContext, address: string): boolean {
 	const { opening, anonymous } = addresses.of(address);
 	return (
-		sessions.size < limits.maxSockets &&
+		sessions.size - detached.size < limits.maxSockets &&
 		opening < limits.maxUnconnectedPerAddress &&
 		anonymous < limits.maxAnonymousPerAddress
 	);

@@ -60,6 +60,7 @@ export function endSession(context: DdpContext, session: Session): void {
 	endIdentity(context, session);
 	wakeLoginWaiters(session);
 	session.answers?.clear();
+	context.rates.closed(session);
 	context.sessions.delete(session);
 	context.addresses.update(session);
 }
