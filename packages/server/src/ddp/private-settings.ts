@@ -28,7 +28,7 @@ export function privateSettingDelivery(context: DdpContext) {
 		await Promise.all(
 			[...listening].map(async ([uid, sessions]) => {
 				if (!(await maySee(context, uid, id))) return;
-				for (const session of sessions) if (session.actor?.uid === uid) session.send(frame, 'event');
+				for (const session of sessions) if (session.actor?.uid === uid) session.tell(frame);
 			}),
 		);
 	}
