@@ -214,8 +214,14 @@ const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
 				await reporter.stop();
 			},
 			numbers: () => {
-				const { sockets, subscriptions, sendBufferBytes } = server.stats();
-				return { sockets, subscriptions, socket_send_buffer_bytes: sendBufferBytes };
+				const { sockets, detached, resumed, subscriptions, sendBufferBytes } = server.stats();
+				return {
+					sockets,
+					sessions_detached: detached,
+					sessions_resumed_total: resumed,
+					subscriptions,
+					socket_send_buffer_bytes: sendBufferBytes,
+				};
 			},
 		};
 	},

@@ -130,8 +130,7 @@ export function handOver(context: DdpContext, deps: Deps) {
 			await listenAgain(context, session, offer);
 			const handed = await ask(session.id, 'release');
 			if (handed === null || session.state !== 'open') return null;
-			catchUp(context, session, handed);
-			return session;
+			return catchUp(context, session, handed) ? session : null;
 		} catch (error) {
 			if (!(error instanceof ClientError)) context.log.error({ err: error }, 'a session could not be taken over');
 			return null;
@@ -201,14 +200,14 @@ async function listenAgain(context: DdpContext, session: Session, { subs, watch 
 }
 
 /** First what the earlier streamer has, then what was heard here since and it had not heard. */
-function catchUp(context: DdpContext, session: Session, { frames, answers, have }: Handed): void {
+function catchUp(context: DdpContext, session: Session, { frames, answers, have }: Handed): boolean {
 	const heard = new Set([...session.subs.values()].map(({ stream }) => stream?.listensTo));
 	const isWatched = (key: string) => session.watch?.uids.has(key.slice('user-presence/'.length)) === true;
 	session.answers = new KeptAnswers(context.answerBytes);
 	for (const { id, asked, text } of answers) session.answers.keep(id, asked, outFrame(text), false);
 	const wanted = frames.filter(({ key }) => heard.has(key) || key === privateKey(session) || isWatched(key));
 	session.sendUnlogged(wanted.map(({ text }) => outFrame(text)));
-	replay(context, session, (entry) => isNewer(entry, have));
+	return replay(context, session, (entry) => isNewer(entry, have));
 }
 
 /** Whether the earlier streamer had not heard what a frame says. Frames made from records may be late there: once more. */

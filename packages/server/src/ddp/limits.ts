@@ -60,6 +60,8 @@ export type DdpLimits = {
 	/** What was sent lately: its age and its bytes. Answers that are kept, in bytes. */
 	recentMs: number;
 	maxRecentBytes: number;
+	/** What a client that comes back is sent again at most, in bytes. */
+	maxReplayBytes: number;
 	maxAnswerBytes: number;
 	/** Time another streamer has to answer about a session. */
 	handOverMs: number;
@@ -111,6 +113,7 @@ export const ddpLimits: DdpLimits = {
 	maxDetachedPerUser: 50,
 	recentMs: 60_000,
 	maxRecentBytes: 64 * 1024 * 1024,
+	maxReplayBytes: 16 * 1024 * 1024,
 	maxAnswerBytes: 32 * 1024 * 1024,
 	handOverMs: 3_000,
 	lingerMs: 5_000,

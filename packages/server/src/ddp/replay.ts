@@ -9,14 +9,23 @@ import { watchKey } from './presence-watch.ts';
  * Duplicates are possible; records are whole.
  *
  * @param wants Leaves out what the client is known to have, or will be sent in another way.
+ * @returns false: it is too much, the client has to start plainly. Nothing was sent.
  * @see architecture 3, "Session resumption"
  */
-export function replay(context: DdpContext, session: Session, wants: (entry: LogEntry) => boolean = () => true): void {
+export function replay(
+	context: DdpContext,
+	session: Session,
+	wants: (entry: LogEntry) => boolean = () => true,
+): boolean {
 	const { firstUnproven } = session;
-	if (firstUnproven === 0) return;
+	if (firstUnproven === 0) return true;
 	const entries = missedBy(context, session, firstUnproven).filter(wants);
+	let bytes = 0;
+	for (const entry of entries) bytes += entry.bytes;
+	if (bytes > context.limits.maxReplayBytes) return false;
 	session.restartProof(entries[0]?.index ?? 0);
 	for (const { frame } of entries) session.send(frame, 'own');
+	return true;
 }
 
 /**

@@ -25,6 +25,7 @@ export function resumption(context: DdpContext) {
 	const byId = new Map<string, Session>();
 	const others: HandOver = handOver(context, { find: findFree, discard });
 	let mayDetach = true;
+	let resumed = 0;
 
 	/** A session of this process that may be taken over: whole, and nobody else is about to. */
 	function findFree(id: string): Session | null {
@@ -99,8 +100,9 @@ export function resumption(context: DdpContext) {
 			const { claim } = session;
 			if (claim === null || claim.uid !== null) return;
 			session.claim = null;
-			const resumed = await claim.adopt(session, null);
-			if (resumed === null) session.giveUp(1012, 'SERVICE_RESTART');
+			const goesOn = await claim.adopt(session, null);
+			if (goesOn !== null) resumed += 1;
+			else session.giveUp(1012, 'SERVICE_RESTART');
 		},
 
 		/**
@@ -115,10 +117,11 @@ export function resumption(context: DdpContext) {
 				refuse(session);
 				return null;
 			}
-			const resumed = await claim.adopt(session, login);
-			if (resumed === null) refuse(session);
+			const goesOn = await claim.adopt(session, login);
+			if (goesOn === null) refuse(session);
+			else resumed += 1;
 			session.claim = null;
-			return resumed;
+			return goesOn;
 		},
 
 		/** A login failed: whose session it was has not been proved. Its answer leaves first. */
@@ -181,6 +184,11 @@ export function resumption(context: DdpContext) {
 		/** Whether another streamer is there to take sessions over, once this one does not offer itself any more. */
 		hasPeers: (): Promise<boolean> => others.hasPeers(),
 
+		/** Sessions that were taken up again since the start. */
+		get resumed(): number {
+			return resumed;
+		},
+
 		/** From now on sessions end with their sockets. */
 		keepNone(): void {
 			mayDetach = false;
@@ -207,7 +215,11 @@ function takeOver(context: DdpContext, fresh: Session, old: Session, login: Logi
 	}
 	old.documents.resend(fresh.documents);
 	if (login !== null) publishUser(old, login);
-	replay(context, old);
+	if (!replay(context, old)) {
+		// It owns the socket now: this ends it for good.
+		old.giveUp(1012, 'SERVICE_RESTART');
+		return old;
+	}
 	old.proveSoon();
 	subscribeAgain(context, fresh, old);
 	return old;
@@ -226,6 +238,7 @@ function moveSocket(context: DdpContext, fresh: Session, old: Session): void {
 	old.state = 'open';
 	fresh.successor = old;
 	fresh.state = 'closed';
+	context.rates.closed(fresh);
 	context.sessions.delete(fresh);
 	context.detached.delete(old);
 	context.addresses.update(fresh);

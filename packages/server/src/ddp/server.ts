@@ -120,8 +120,9 @@ export function ddpServer(deps: DdpServerDeps) {
 				sendBufferBytes += socket.bufferedBytes;
 			}
 			const sockets = context.sessions.size - context.detached.size;
-			const { detached, interest } = context;
-			return { sockets, detached: detached.size, subscriptions, sendBufferBytes, keys: interest.size };
+			const { detached, interest, resumption: resuming } = context;
+			const counted = { sockets, detached: detached.size, resumed: resuming.resumed };
+			return { ...counted, subscriptions, sendBufferBytes, keys: interest.size };
 		},
 		/** Takes no more sockets and closes the open ones with 1012, spread over the drain time. */
 		async stop(): Promise<void> {

@@ -23,6 +23,8 @@ export function createMetrics() {
 		sockets: gauge('sockets', 'Open client sockets'),
 		subscriptions: gauge('subscriptions', 'Subscriptions of all client sockets'),
 		socketSendBufferBytes: gauge('socket_send_buffer_bytes', 'Bytes waiting to be sent to client sockets'),
+		sessionsDetached: gauge('sessions_detached', 'Sessions without a socket whose client may come back'),
+		sessionsResumed: counter('sessions_resumed_total', 'Sessions that went on with another socket'),
 		socketClosed: counter('socket_closed_total', 'Closed client sockets by reason', 'reason'),
 		busConnected: gauge('bus_connected', '1 while the bus is connected'),
 		busGap: counter('bus_gap_total', 'Times events of the bus may have been lost'),
