@@ -15,6 +15,7 @@ import type {
 } from '../../packages/server/src/services/contracts.ts';
 import { membershipService } from '../../packages/server/src/services/membership.ts';
 import { presenceReporter } from '../../packages/server/src/services/presence-reporter.ts';
+import { manyLogins } from '../../packages/server/src/services/accounts-login-many.ts';
 import { fakeSettings } from '../../packages/server/src/testing/accounts.ts';
 import { socketRequests } from '../../packages/server/src/transport/sockjs.ts';
 import { attachSockets } from '../../packages/server/src/transport/websocket.ts';
@@ -31,7 +32,7 @@ const bus = localBus();
 const settings = fakeSettings({});
 const clock = systemClock;
 
-const accounts = {
+const accounts: AccountsApi = {
 	async login(options) {
 		const token = String((options as { resume?: unknown }).resume);
 		const actor = actorBy(token);
@@ -41,6 +42,8 @@ const accounts = {
 		return { id: actor.uid, token, tokenExpires, type: 'resume', actor: { ...actor, tokenExpires }, emails };
 	},
 	authenticate: async (_uid, token) => actorBy(token),
+	loginMany: (logins) => manyLogins(accounts.login, log)(logins),
+	authenticateMany: async (pairs) => pairs.map(({ token }) => actorBy(token)),
 } satisfies Partial<AccountsApi> as unknown as AccountsApi;
 
 function actorBy(token: string): Actor | null {
