@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { judgeDelivery, type Delivery } from '../contract/delivery.ts';
 import type { LastingClient } from '../contract/lasting-client.ts';
-import { openArena, type Arena, type ArenaSize } from './arena.ts';
+import { openArena, type Arena, type ArenaSize } from '../contract/arena.ts';
 import type { Effort, Findings } from './post.ts';
 import { atMost, type Goal } from './report.ts';
 import { quantile } from './statistics.ts';
@@ -95,7 +95,7 @@ async function play(
 			await run(arena, lasts);
 			await arena.authors.stop();
 			const { clients, authors, streamers } = arena;
-			await arena.settled(settleLimitMs).catch((error: unknown) => onProgress(String(error)));
+			await arena.caughtUp(settleLimitMs).catch((error: unknown) => onProgress(String(error)));
 			const delivery = judgeDelivery(clients, authors.posts);
 			const counters = { ...delivery, ...returnsOf(clients), posts: authors.posts.length };
 			variants[name] = { reps: [], counters };

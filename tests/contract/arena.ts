@@ -1,8 +1,8 @@
-import { fillWorkspace } from './workspace.ts';
-import { lastingClient, type Kind, type LastingClient, type LastingUser } from '../contract/lasting-client.ts';
-import { startAuthors, type SteadyAuthors } from '../contract/steady-authors.ts';
-import { startStreamerPair, type StreamerPair } from '../contract/streamer-pair.ts';
-import type { TestServer } from '../contract/server.ts';
+import { fillWorkspace } from '../load/workspace.ts';
+import { lastingClient, type Kind, type LastingClient, type LastingUser } from './lasting-client.ts';
+import { startAuthors, type SteadyAuthors } from './steady-authors.ts';
+import { startStreamerPair, type StreamerPair } from './streamer-pair.ts';
+import type { TestServer } from './server.ts';
 
 /** Rooms, the clients that have each of them open, and who posts there. */
 export type ArenaSize = {
@@ -19,8 +19,10 @@ export type Arena = {
 	clients: LastingClient[];
 	streamers: StreamerPair;
 	authors: SteadyAuthors;
-	/** Resolves when all are there and know everything acknowledged so far. */
-	settled(limitMs: number): Promise<void>;
+	/** Resolves when all are there and know everything acknowledged until now. */
+	caughtUp(limitMs: number): Promise<void>;
+	/** Returns of all clients so far. */
+	returnCount(): number;
 	/** Ends clients and authors, and the streamers. */
 	stop(): Promise<void>;
 };
@@ -28,6 +30,11 @@ export type Arena = {
 /** Clients from one source address: a server bounds them. */
 const clientsPerAddress = 250;
 
+/**
+ * Fills the workspace, starts the streamers and opens the clients. Resolves when all are there and the first messages flow.
+ *
+ * @param coreUrl Where REST is answered.
+ */
 export async function openArena(
 	server: TestServer,
 	coreUrl: string,
@@ -78,12 +85,13 @@ export async function openArena(
 		clients,
 		streamers,
 		authors,
-		settled: (limitMs) =>
-			until('all clients know everything', limitMs, () =>
-				clients.every(
-					({ isWhole, has, rid }) => isWhole && authors.posts.every((post) => post.rid !== rid || has(post.id)),
-				),
-			),
+		caughtUp(limitMs) {
+			const due = [...authors.posts];
+			return until('all clients know everything', limitMs, () =>
+				clients.every(({ isWhole, has, rid }) => isWhole && due.every((post) => post.rid !== rid || has(post.id))),
+			);
+		},
+		returnCount: () => clients.reduce((sum, { returns }) => sum + returns.length, 0),
 		async stop() {
 			await authors.stop();
 			await Promise.all(clients.map((client) => client.stop()));
@@ -96,7 +104,8 @@ function anyOrder(ports: number[]): number[] {
 	return ports.length > 1 && Math.random() < 0.5 ? ports.toReversed() : ports;
 }
 
-async function until(what: string, limitMs: number, isSo: () => boolean): Promise<void> {
+/** Waits for a condition. @throws Error after the limit */
+export async function until(what: string, limitMs: number, isSo: () => boolean): Promise<void> {
 	const end = performance.now() + limitMs;
 	while (!isSo()) {
 		if (performance.now() > end) throw new Error(`in ${limitMs} ms it did not come to pass that ${what}`);
