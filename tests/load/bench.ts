@@ -4,11 +4,14 @@ import { parseArgs } from 'node:util';
 import { chart } from './chart.ts';
 import { benchCodec } from './codec.ts';
 import { benchFanout } from './fanout.ts';
+import { benchFuzz } from './fuzz.ts';
 import { benchIdle } from './idle.ts';
 import { currentCommit, describeHost, readTicks, stolenShare } from './machine.ts';
 import { benchMemory } from './mem.ts';
 import { benchPost, type Effort, type Findings } from './post.ts';
 import { describe, type Report } from './report.ts';
+import { benchResume } from './resume.ts';
+import { benchStall } from './stall.ts';
 
 /** `npm run bench -- <name> [--quick|--full] [--json FILE] [--svg FILE] [--heap FILE]` */
 
@@ -26,6 +29,10 @@ const benches: Record<string, Bench> = {
 		about: 'one frame to 200, 2,000, 10,000 clients: 1, 3 and 8 frames a turn, beside other servers',
 		run: benchFanout,
 	},
+	stall: {
+		about: 'one of 200 readers stops reading: what the others get of 20,000 frames, and how late',
+		run: benchStall,
+	},
 	codec: {
 		about: 'encoding, decoding and relaying five documents, beside npm ejson',
 		run: benchCodec,
@@ -38,9 +45,17 @@ const benches: Record<string, Bench> = {
 		about: 'memory of a logged-in session of a web client, 2,000, 10,000 or 18,000 at a time',
 		run: benchMemory,
 	},
+	fuzz: {
+		about: '200,000 generated messages on raw and SockJS sockets: delays, errors, and what is left',
+		run: benchFuzz,
+	},
 	idle: {
 		about: 'CPU of 2,000, 10,000 or 18,000 sessions that only answer pings',
 		run: benchIdle,
+	},
+	resume: {
+		about: 'clients that come back after kill -9, cut connections, stopped streamers; a storm of 2,000',
+		run: benchResume,
 	},
 };
 

@@ -4,6 +4,8 @@ import { benchRoom } from './bench-frame.ts';
 import { tokenOf } from './client-script.ts';
 import type { Peer, PeerOptions } from './peer.ts';
 
+const hourMs = 3_600_000;
+
 /**
  * The streamer as it runs in production, on the bus of one process: sessions that have logged in and have subscribed
  * through DDP, each event published on the bus as the hub does. Behind it, instead of accounts and authorization, tables.
@@ -16,8 +18,13 @@ export async function oursPeer({ clients }: PeerOptions): Promise<Peer> {
 	const rig = await streamerRig(
 		{ after },
 		{
-			// Heartbeats would mix with what is counted, and all clients come from a few addresses of this machine.
-			limits: { pingAfterMs: 3_600_000, maxUnconnectedPerAddress: clients, maxAnonymousPerAddress: clients },
+			// Pings would mix with what is counted, and all clients come from a few addresses of this machine.
+			limits: {
+				pingAfterMs: hourMs,
+				proofEveryMs: hourMs,
+				maxUnconnectedPerAddress: clients,
+				maxAnonymousPerAddress: clients,
+			},
 		},
 	);
 	const uids = Array.from({ length: clients }, (_, index) => `benchuser${index}`);
