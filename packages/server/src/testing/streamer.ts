@@ -19,6 +19,7 @@ import type {
 	RoomVisitor,
 } from '../services/contracts.ts';
 import { membershipService } from '../services/membership.ts';
+import { fallbackLimits, fallbackTransports, type FallbackLimits } from '../transport/sockjs-fallback.ts';
 import { socketRequests } from '../transport/sockjs.ts';
 import { attachSockets, socketLimits, type SocketLimits } from '../transport/websocket.ts';
 import { fakeLog, fakeSettings, movableClock } from './accounts.ts';
@@ -28,6 +29,9 @@ export type RigOptions = {
 	prefix?: string;
 	limits?: Partial<DdpLimits>;
 	socketLimits?: Partial<SocketLimits>;
+	fallbackLimits?: Partial<FallbackLimits>;
+	allowedOrigins?: string[];
+	deflate?: boolean;
 	settings?: Record<string, unknown>;
 	reads?: StreamerReads;
 	accounts?: AccountsApi;
@@ -118,7 +122,7 @@ export async function streamerRig(t: Pick<TestContext, 'after'>, options: RigOpt
 	const closed: number[] = [];
 	const ddp = ddpServer({
 		bus,
-		accounts: withLoginMany(options.accounts ?? tokenAccounts(tokens), log),
+		accounts: withMany(options.accounts ?? tokenAccounts(tokens), log),
 		authorization,
 		presence: {
 			setStatus: async (...args) => void reports.push(['setStatus', ...args]),
@@ -145,13 +149,21 @@ export async function streamerRig(t: Pick<TestContext, 'after'>, options: RigOpt
 		onSocketClosed: (code) => closed.push(code),
 	});
 	await ddp.ready;
-	const { prefix = '' } = options;
-	const requests = socketRequests(prefix);
+	const { prefix = '', allowedOrigins = [], deflate = false } = options;
+	const fallbacks = fallbackTransports({
+		forwardedCount: 0,
+		acceptor: ddp,
+		clock,
+		allowedOrigins,
+		limits: { ...fallbackLimits, checkEveryMs: 10, ...options.fallbackLimits },
+	});
+	const requests = socketRequests(prefix, fallbacks);
 	const server = createServer((request, response) => {
 		if (!requests(request, response)) response.writeHead(418).end();
 	});
 	const limits = { ...socketLimits, ...options.socketLimits };
-	const detach = attachSockets({ server, prefix, forwardedCount: 0, acceptor: ddp, clock, limits });
+	const sockets = { server, prefix, forwardedCount: 0, acceptor: ddp, clock, limits, allowedOrigins, deflate };
+	const detach = attachSockets(sockets);
 	await new Promise<void>((resolve) => {
 		server.listen(0, '127.0.0.1', resolve);
 	});
@@ -162,6 +174,7 @@ export async function streamerRig(t: Pick<TestContext, 'after'>, options: RigOpt
 		await ddp.stop();
 		for (const socket of open) socket.terminate();
 		detach();
+		fallbacks.stop();
 		server.closeAllConnections();
 		server.close();
 		if (options.beside === undefined) await bus.close();
@@ -223,11 +236,15 @@ function tokenAccounts(tokens: Map<string, Actor>): AccountsApi {
 	return accounts as AccountsApi;
 }
 
-/** Gives accounts that only know `login` the call for many. */
-function withLoginMany(accounts: AccountsApi, log: Log): AccountsApi {
+/** Gives accounts that only know one login and one proof at a time the calls for many. */
+function withMany(accounts: AccountsApi, log: Log): AccountsApi {
 	const known: Partial<AccountsApi> = accounts;
 	if (known.loginMany !== undefined) return accounts;
-	return Object.assign(accounts, { loginMany: manyLogins((...args) => accounts.login(...args), log) });
+	return Object.assign(accounts, {
+		loginMany: manyLogins((...args) => accounts.login(...args), log),
+		authenticateMany: (pairs: { uid: string; token: string }[]) =>
+			Promise.all(pairs.map(({ uid, token }) => accounts.authenticate(uid, token))),
+	});
 }
 
 function tableAuthorization({ rooms, permissions, silenced, members, visitors }: Rights): AuthorizationApi {
