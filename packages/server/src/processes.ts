@@ -382,6 +382,10 @@ function openHttp(parts: Part[], context: ProcessContext): Promise<PublicServer>
 		port: config.port,
 		host: config.bindIp ?? (isSingle ? '127.0.0.1' : '0.0.0.0'),
 		forwardedCount: config.forwardedCount,
+		// The own pages are never foreign.
+		allowedOrigins:
+			config.allowedOrigins.length === 0 ? [] : [new URL(context.rootUrl).origin, ...config.allowedOrigins],
+		deflate: config.isDeflateOn,
 		clock,
 		log,
 		...(onAnswer === undefined ? {} : { onAnswer }),

@@ -111,6 +111,16 @@ export const variables = {
 		fallback: 'info',
 	},
 	LOG_FORMAT: { meaning: 'form of the log', allowed: 'pretty or json', fallback: 'pretty on a terminal, else json' },
+	ROOKERY_ALLOWED_ORIGINS: {
+		meaning: 'sites whose pages may open sockets, besides the own one',
+		allowed: 'origins such as https://chat.example.com with commas between',
+		fallback: 'all',
+	},
+	ROOKERY_WEBSOCKET_DEFLATE: {
+		meaning: 'compresses WebSockets for clients that offer it: less traffic, more memory',
+		allowed: 'true or false',
+		fallback: 'false',
+	},
 	HTTP_FORWARDED_COUNT: {
 		meaning: 'reverse proxies in front whose headers are trusted',
 		allowed: '0 to 100',

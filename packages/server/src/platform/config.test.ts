@@ -24,6 +24,7 @@ test('an empty environment gives the defaults', () => {
 	assert.equal(config.dataDirectory, '/home/ana/.rookery/data');
 	assert.equal(config.binDirectory, '/home/ana/.rookery/bin');
 	assert.equal(config.firstAdmin, null);
+	assert.deepEqual([config.allowedOrigins, config.isDeflateOn], [[], false]);
 	assert.notEqual(config.instanceId, readConfig({}).instanceId);
 });
 
@@ -35,6 +36,8 @@ test('what is set is taken, typed', () => {
 		PORT: '0',
 		BIND_IP: '::',
 		HTTP_FORWARDED_COUNT: '2',
+		ROOKERY_ALLOWED_ORIGINS: 'https://Chat.Example.com:443/, http://localhost:3000,capacitor://localhost',
+		ROOKERY_WEBSOCKET_DEFLATE: 'true',
 		CREATE_TOKENS_FOR_USERS: 'true',
 		ADMIN_PASS: 'secret',
 		INITIAL_USER: '{"_id":"bot"}',
@@ -45,6 +48,12 @@ test('what is set is taken, typed', () => {
 	assert.equal(config.rootUrl, 'https://chat.example.com/team');
 	assert.equal(config.port, 0);
 	assert.equal(config.forwardedCount, 2);
+	assert.deepEqual(config.allowedOrigins, [
+		'https://chat.example.com',
+		'http://localhost:3000',
+		'capacitor://localhost',
+	]);
+	assert.equal(config.isDeflateOn, true);
 	assert.equal(config.createTokensForUsers, true);
 	assert.deepEqual(config.firstAdmin, { username: 'admin', password: 'secret', email: '', name: 'Administrator' });
 	assert.deepEqual(config.initialUser, { _id: 'bot' });
@@ -80,6 +89,10 @@ const wrong: [name: keyof typeof variables, value: string, what: RegExp][] = [
 	['LOG_LEVEL', 'loud', /is no level/],
 	['LOG_FORMAT', 'xml', /is no format/],
 	['HTTP_FORWARDED_COUNT', '1.5', /no whole number/],
+	['ROOKERY_ALLOWED_ORIGINS', 'https://a.example/path', /is no list of origins/],
+	['ROOKERY_ALLOWED_ORIGINS', 'https://a.example,,', /is no list of origins/],
+	['ROOKERY_ALLOWED_ORIGINS', '*', /is no list of origins/],
+	['ROOKERY_WEBSOCKET_DEFLATE', 'yes', /neither true nor false/],
 	['ADMIN_USERNAME', 'x'.repeat(300), /longer than 256/],
 ];
 

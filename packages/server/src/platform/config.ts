@@ -55,6 +55,10 @@ export type Config = {
 	logLevel: LogLevel;
 	/** null: `pretty` on a terminal, else `json`. */
 	logFormat: LogFormat | null;
+	/** Origins whose pages may open sockets, as browsers write them. Empty: all. */
+	allowedOrigins: string[];
+	/** Whether WebSockets are compressed for clients that offer it. */
+	isDeflateOn: boolean;
 	/** Number of trusted reverse proxies. */
 	forwardedCount: number;
 	/** Variables of existing manifests that are set and mean nothing here. */
@@ -110,6 +114,17 @@ function isRootUrl(value: string): boolean {
 	return /^https?:$/.test(url.protocol) && url.username === '' && url.search === '' && url.hash === '';
 }
 
+/** An origin as a browser writes it: lower case, without a default port. null when it is none. */
+function originOf(entry: string): string | null {
+	if (!/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@,]+\/?$/i.test(entry) || !URL.canParse(entry)) return null;
+	const { protocol, host } = new URL(entry);
+	return `${protocol}//${host}`;
+}
+
+function allAreOrigins(list: (string | null)[]): list is string[] {
+	return list.every((entry) => entry !== null);
+}
+
 const schemas = {
 	MONGO_URL: z.string().regex(/^mongodb(\+srv)?:\/\/\S+$/, 'is no MongoDB URL'),
 	TRANSPORTER: z.string().regex(/^\S+$/, 'holds spaces'),
@@ -142,6 +157,11 @@ const schemas = {
 		.refine((user) => user !== null && typeof user['_id'] === 'string', 'is no JSON object with an _id'),
 	LOG_LEVEL: z.enum(logLevels, 'is no level'),
 	LOG_FORMAT: z.enum(['pretty', 'json'], 'is no format'),
+	ROOKERY_ALLOWED_ORIGINS: z
+		.string()
+		.transform((value) => value.split(',').map((entry) => originOf(entry.trim())))
+		.refine(allAreOrigins, 'is no list of origins'),
+	ROOKERY_WEBSOCKET_DEFLATE: flag,
 	HTTP_FORWARDED_COUNT: integer(0, 100),
 } satisfies Record<VariableName, z.ZodType>;
 
@@ -179,6 +199,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
 		initialUser: values.INITIAL_USER ?? null,
 		logLevel: values.LOG_LEVEL ?? 'info',
 		logFormat: values.LOG_FORMAT ?? null,
+		allowedOrigins: values.ROOKERY_ALLOWED_ORIGINS ?? [],
+		isDeflateOn: values.ROOKERY_WEBSOCKET_DEFLATE ?? false,
 		forwardedCount: values.HTTP_FORWARDED_COUNT ?? 0,
 		ignored: ignoredVariables.filter((name) => isSet(env[name])),
 		environment: env,
