@@ -68,6 +68,7 @@ const authorization = {
 	canReadRoom: async () => true,
 	readableRooms: async (rids) => rids,
 	usersWithAccess: async (_rid, uids) => uids,
+	roomRights: async (questions) => questions.map(() => true),
 	canWriteRoom: async () => true,
 	membersAmong: async () => null,
 	peersInRoom: async () => null,

@@ -1,13 +1,23 @@
-import type { RoomId, UserId } from '@rookery/protocol/records.ts';
-import type { AuthorizationApi } from '../services/contracts.ts';
+import type { AuthorizationApi, RoomQuestion } from '../services/contracts.ts';
+
+/** Questions of one call at most. */
+const maxQuestions = 1_000;
+
+type Asked = {
+	question: RoomQuestion;
+	answer: Promise<boolean>;
+	settle(answer: boolean): void;
+	fail(error: unknown): void;
+};
 
 /**
- * The same questions of one turn of the event loop are asked once, and the rooms that a user wants to read in it are asked
- * for in one call: a client opens 25 subscriptions at once, and thousands of clients come back together.
+ * The same questions of one turn of the event loop are asked once, and those about rooms are asked in one call: a client
+ * opens 25 subscriptions at once, thousands of clients come back together, and a change of a room is judged for all who
+ * read it.
  */
 export function batchedAuthorization(api: AuthorizationApi): AuthorizationApi {
 	let asked = new Map<string, Promise<boolean>>();
-	let rooms = new Map<UserId | null, { rids: Set<RoomId>; answer: Promise<Set<RoomId>> }>();
+	let rooms = new Map<string, Asked>();
 	let isOpen = false;
 
 	/** Everything asked from now to the end of this turn belongs together. */
@@ -15,9 +25,13 @@ export function batchedAuthorization(api: AuthorizationApi): AuthorizationApi {
 		if (isOpen) return;
 		isOpen = true;
 		setImmediate(() => {
+			const questions = [...rooms.values()];
 			isOpen = false;
 			asked = new Map();
 			rooms = new Map();
+			for (let start = 0; start < questions.length; start += maxQuestions) {
+				void askRooms(api, questions.slice(start, start + maxQuestions));
+			}
 		});
 	}
 
@@ -28,15 +42,17 @@ export function batchedAuthorization(api: AuthorizationApi): AuthorizationApi {
 		return answer;
 	}
 
-	function readable(uid: UserId | null): { rids: Set<RoomId>; answer: Promise<Set<RoomId>> } {
+	function room(question: RoomQuestion): Promise<boolean> {
 		turn();
-		const present = rooms.get(uid);
-		if (present !== undefined) return present;
-		const rids = new Set<RoomId>();
-		const answer = endOfTurn().then(async () => new Set(await api.readableRooms([...rids], uid)));
-		const batch = { rids, answer };
-		rooms.set(uid, batch);
-		return batch;
+		const { rid, uid, right } = question;
+		// Ids of rooms come from clients and may hold anything: they stand last.
+		const key = `${right}\n${uid ?? ''}\n${rid}`;
+		let present = rooms.get(key);
+		if (present === undefined) {
+			const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+			rooms.set(key, (present = { question, answer: promise, settle: resolve, fail: reject }));
+		}
+		return present.answer;
 	}
 
 	return {
@@ -52,19 +68,25 @@ export function batchedAuthorization(api: AuthorizationApi): AuthorizationApi {
 			once(`all\n${uid}\n${permissions.join()}\n${rid}`, () =>
 				rid === undefined ? api.hasAll(uid, permissions) : api.hasAll(uid, permissions, rid),
 			),
-		canAccessRoom: (rid, uid) => once(`access\n${uid}\n${rid}`, () => api.canAccessRoom(rid, uid)),
-		async canReadRoom(rid, uid) {
-			const { rids, answer } = readable(uid);
-			rids.add(rid);
-			return (await answer).has(rid);
-		},
+		canAccessRoom: (rid, uid) => room({ rid, uid, right: 'access' }),
+		canReadRoom: (rid, uid) => room({ rid, uid, right: 'read' }),
+		canWriteRoom: (rid, uid) => room({ rid, uid, right: 'write' }),
 		readableRooms: (rids, uid) => api.readableRooms(rids, uid),
 		usersWithAccess: (rid, uids) => api.usersWithAccess(rid, uids),
-		canWriteRoom: (rid, uid) => once(`write\n${uid}\n${rid}`, () => api.canWriteRoom(rid, uid)),
+		roomRights: (questions) => api.roomRights(questions),
 		membersAmong: (rid, uids) => api.membersAmong(rid, uids),
 		peersInRoom: (rid, uid, isKeyWanted) => api.peersInRoom(rid, uid, isKeyWanted),
 		visitorOfRoom: (rid, token) => api.visitorOfRoom(rid, token),
 	};
+}
+
+async function askRooms(api: AuthorizationApi, asked: Asked[]): Promise<void> {
+	try {
+		const answers = await api.roomRights(asked.map(({ question }) => question));
+		for (const [index, { settle }] of asked.entries()) settle(answers[index] === true);
+	} catch (error) {
+		for (const { fail } of asked) fail(error);
+	}
 }
 
 /** Resolves when everybody in this turn has asked. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import type { RoomType } from '@rookery/protocol/records.ts';
+import { allowingAuthorization } from '../testing/authorization.ts';
 import { streamerRig, type RigOptions, type StreamerRig } from '../testing/streamer.ts';
 import type { TestSocket } from '../testing/sockets.ts';
 
@@ -330,21 +331,10 @@ test('state of a call in a room: who may read it may tell it, while calls are on
 
 test('what one connection says in a room is heard in its order, however long the answers take', async (t) => {
 	const waiting: (() => void)[] = [];
-	const always = async () => true;
 	const rig = await streamerRig(t, {
-		authorization: {
-			has: always,
-			hasAny: always,
-			hasAll: always,
-			canAccessRoom: always,
-			canReadRoom: always,
-			readableRooms: async (rids) => rids,
-			usersWithAccess: async (_rid, uids) => uids,
+		authorization: allowingAuthorization({
 			canWriteRoom: () => new Promise((resolve) => waiting.push(() => resolve(true))),
-			membersAmong: async () => null,
-			peersInRoom: async () => null,
-			visitorOfRoom: async () => null,
-		},
+		}),
 	});
 	const [ana, bob] = [await rig.login('ana'), await rig.login('bob')];
 	await listen(bob, 'notify-room', 'r/typing');

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { EventPart } from '@rookery/protocol/events.ts';
 import type { Subscription } from '@rookery/protocol/records.ts';
 import { until } from '../testing/sockets.ts';
+import { allowingAuthorization } from '../testing/authorization.ts';
 import { streamerRig, type StreamerRig } from '../testing/streamer.ts';
 
 const message = (rid: string, _id: string): EventPart => ({
@@ -132,23 +133,13 @@ test('unsub while the sub is still being judged: nosub, never ready, nothing del
 	const gate = Promise.withResolvers<void>();
 	const asked = Promise.withResolvers<void>();
 	const rig = await streamerRig(t, {
-		authorization: {
-			has: async () => true,
-			hasAny: async () => true,
-			hasAll: async () => true,
-			canAccessRoom: async () => true,
-			canReadRoom: async () => true,
-			readableRooms: async (rids) => {
+		authorization: allowingAuthorization({
+			canReadRoom: async () => {
 				asked.resolve();
 				await gate.promise;
-				return rids;
+				return true;
 			},
-			usersWithAccess: async (_rid, uids) => uids,
-			canWriteRoom: async () => true,
-			membersAmong: async () => null,
-			peersInRoom: async () => null,
-			visitorOfRoom: async () => null,
-		},
+		}),
 	});
 	const socket = await rig.login('ana');
 	socket.send({ msg: 'sub', id: 's', name: 'stream-room-messages', params: ['r', false] });

@@ -5,7 +5,7 @@ import type { AccessFactRepository, MembershipFact, RoomFact, UserFact } from '.
 import type { PermissionRepository } from '../repositories/permissions.ts';
 import { accessCache } from './access-cache.ts';
 import { accessFacts, newAttempt, type AccessFacts, type Attempt } from './access-facts.ts';
-import type { AuthorizationApi } from './contracts.ts';
+import type { AuthorizationApi, RoomQuestion } from './contracts.ts';
 import { permissionTable, type Grants, type PermissionTable } from './permission-table.ts';
 import { roomQuestions } from './room-questions.ts';
 import type { SettingsReader } from './settings.ts';
@@ -79,6 +79,14 @@ export async function authorizationService(deps: Deps): Promise<{ api: Authoriza
 			}
 			return allowed;
 		},
+		async roomRights(questions) {
+			const answers: boolean[] = [];
+			for (let start = 0; start < questions.length; start += decisionsAtOnce) {
+				const some = questions.slice(start, start + decisionsAtOnce);
+				answers.push(...(await Promise.all(some.map((question) => roomRight(api, question)))));
+			}
+			return answers;
+		},
 		canWriteRoom: (rid, uid) => decide((attempt) => rules.mayWrite(rid, uid, attempt)),
 		...roomQuestions({ facts, reads: deps.facts }),
 	};
@@ -90,6 +98,12 @@ export async function authorizationService(deps: Deps): Promise<{ api: Authoriza
 			table.stop();
 		},
 	};
+}
+
+function roomRight(api: AuthorizationApi, { rid, uid, right }: RoomQuestion): Promise<boolean> {
+	if (right === 'access') return api.canAccessRoom(rid, uid);
+	if (right === 'read') return api.canReadRoom(rid, uid);
+	return uid === null ? Promise.resolve(false) : api.canWriteRoom(rid, uid);
 }
 
 type RuleDeps = { facts: AccessFacts; table: PermissionTable; settings: SettingsReader };

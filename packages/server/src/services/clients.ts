@@ -32,6 +32,7 @@ export function authorizationOf(bus: Bus): AuthorizationApi {
 		canReadRoom: question,
 		readableRooms: question,
 		usersWithAccess: question,
+		roomRights: question,
 		canWriteRoom: question,
 		membersAmong: question,
 		peersInRoom: question,

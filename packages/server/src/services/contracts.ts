@@ -135,6 +135,8 @@ export type AuthorizationApi = {
 	readableRooms(rids: RoomId[], uid: UserId | null): Promise<RoomId[]>;
 	/** Of these users, those who have access to the room: one call for many. */
 	usersWithAccess(rid: RoomId, uids: UserId[]): Promise<UserId[]>;
+	/** One answer for each question, in their order: one call for many (re-evaluation, many clients at once). */
+	roomRights(questions: RoomQuestion[]): Promise<boolean[]>;
 	/** Access, and a voice: the room is not archived, the user not muted, not blocked and not without a say in it. */
 	canWriteRoom(rid: RoomId, uid: UserId): Promise<boolean>;
 	/** The type of a room and those of these users who are members. null: there is no such room. */
@@ -147,6 +149,9 @@ export type AuthorizationApi = {
 	/** The visitor of an omnichannel room who proves himself by its token; null for a wrong one and for any other room. */
 	visitorOfRoom(rid: RoomId, token: string): Promise<RoomVisitor | null>;
 };
+
+/** May this user do this in this room: `canAccessRoom`, `canReadRoom`, `canWriteRoom`. */
+export type RoomQuestion = { rid: RoomId; uid: UserId | null; right: 'access' | 'read' | 'write' };
 
 /** A visitor as a streamer knows him: never with his token. */
 export type RoomVisitor = { _id: string; username: string; name?: string };

@@ -5,8 +5,8 @@ import type { EventPart } from '@rookery/protocol/events.ts';
 import type { Room, Subscription } from '@rookery/protocol/records.ts';
 import type { RoomFacts, StreamerReads } from '../repositories/streamer-reads.ts';
 import type { TestSocket } from '../testing/sockets.ts';
+import { allowingAuthorization } from '../testing/authorization.ts';
 import { streamerRig, type StreamerRig } from '../testing/streamer.ts';
-import type { AuthorizationApi } from './contracts.ts';
 
 /** What authorization was asked, and how it answers: everything is allowed unless a test says otherwise. */
 type Desk = { asked: { rid: string; uids: string[] }[]; answer: (rid: string, uids: string[]) => Promise<string[]> };
@@ -17,23 +17,12 @@ async function given(t: TestContext): Promise<Given> {
 	const desk: Desk = { asked: [], answer: async (_rid, uids) => uids };
 	const rooms = new Map<string, RoomFacts>([['open', { usersCount: 2, _id: 'open', t: 'c', name: 'open' }]]);
 	const members: Given['members'] = [];
-	const yes = async () => true;
-	const authorization: AuthorizationApi = {
-		has: yes,
-		hasAny: yes,
-		hasAll: yes,
-		canAccessRoom: yes,
-		canReadRoom: yes,
-		readableRooms: async (rids) => rids,
+	const authorization = allowingAuthorization({
 		usersWithAccess: async (rid, uids) => {
 			desk.asked.push({ rid, uids });
 			return desk.answer(rid, uids);
 		},
-		canWriteRoom: yes,
-		membersAmong: async () => null,
-		peersInRoom: async () => null,
-		visitorOfRoom: async () => null,
-	};
+	});
 	const reads: StreamerReads = {
 		memberships: async (uids) => members.filter(({ uid }) => uids.includes(uid)),
 		records: async () => [],

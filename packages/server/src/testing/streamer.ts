@@ -23,6 +23,7 @@ import { fallbackLimits, fallbackTransports, type FallbackLimits } from '../tran
 import { socketRequests } from '../transport/sockjs.ts';
 import { attachSockets, socketLimits, type SocketLimits } from '../transport/websocket.ts';
 import { fakeLog, fakeSettings, movableClock } from './accounts.ts';
+import { allowingAuthorization } from './authorization.ts';
 import { testSocket, type TestSocket } from './sockets.ts';
 
 export type RigOptions = {
@@ -251,7 +252,7 @@ function tableAuthorization({ rooms, permissions, silenced, members, visitors }:
 	const may = (rid: string, uid: string | null) => rooms.get(rid)?.has(uid) === true;
 	const has = (uid: string | null, permission: string) =>
 		uid !== null && permissions.get(permission)?.has(uid) === true;
-	return {
+	return allowingAuthorization({
 		has: async (uid, permission) => has(uid, permission),
 		hasAny: async (uid, list) => list.some((permission) => has(uid, permission)),
 		hasAll: async (uid, list) => list.every((permission) => has(uid, permission)),
@@ -273,5 +274,5 @@ function tableAuthorization({ rooms, permissions, silenced, members, visitors }:
 			const visitor = visitors.get(token);
 			return visitor?.rid === rid ? visitor : null;
 		},
-	};
+	});
 }
