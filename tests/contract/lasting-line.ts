@@ -23,7 +23,7 @@ type Options = {
 	onFrame(frame: Frame): void;
 };
 
-const handshakeLimitMs = 5_000;
+const handshakeLimitMs = 10_000;
 /** How long a server is left with a connection that its client has given up. */
 const abandonedMs = 3_000;
 
