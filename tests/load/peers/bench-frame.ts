@@ -5,8 +5,11 @@ import { textFrame } from '../../../packages/server/src/transport/framing.ts';
 /** The room all clients of a bench read. */
 export const benchRoom = 'GENERALbenchroom1';
 
-/** One event as it leaves a server: its arguments, the text of its DDP frame, and that text as one WebSocket frame. */
-export type BenchFrame = { args: unknown[]; text: string; framed: Buffer };
+/**
+ * One event as it leaves a server: its arguments, the text of its DDP frame, and that text as one WebSocket frame. The
+ * latter two are made when somebody asks.
+ */
+export type BenchFrame = { readonly args: unknown[]; readonly text: string; readonly framed: Buffer };
 
 const numberDigits = 8;
 const timeDigits = 16;
@@ -21,8 +24,17 @@ const sentAt = new Date(1_700_000_000_000);
  */
 export function benchFrame(number: number, frameBytes: number, sentUs = 0): BenchFrame {
 	const args = [messageOf(number, frameBytes, sentUs)];
-	const text = textOf(args);
-	return { args, text, framed: textFrame([text]) };
+	let text: string | null = null;
+	let framed: Buffer | null = null;
+	return {
+		args,
+		get text() {
+			return (text ??= textOf(args));
+		},
+		get framed() {
+			return (framed ??= textFrame([this.text]));
+		},
+	};
 }
 
 /** Different frames, made in advance: what it costs to make one is not what is measured. */
@@ -35,8 +47,7 @@ export function frameRing(frameBytes: number): (count: number) => BenchFrame[] {
 	return (count) => Array.from({ length: count }, () => ring[next++ % ringSize]).filter((frame) => frame !== undefined);
 }
 
-/** The message alone, for a server that encodes it itself. */
-export function messageOf(number: number, frameBytes: number, sentUs = 0): Record<string, unknown> {
+function messageOf(number: number, frameBytes: number, sentUs = 0): Record<string, unknown> {
 	const marks = `${String(number).padStart(numberDigits, '0')} ${String(Math.round(sentUs)).padStart(timeDigits, '0')} `;
 	return message(marks, paddingOf(frameBytes));
 }

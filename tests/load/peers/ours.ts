@@ -10,7 +10,7 @@ const hourMs = 3_600_000;
  * The streamer as it runs in production, on the bus of one process: sessions that have logged in and have subscribed
  * through DDP, each event published on the bus as the hub does. Behind it, instead of accounts and authorization, tables.
  */
-export async function oursPeer({ clients }: PeerOptions): Promise<Peer> {
+export async function oursPeer({ clients, maxRecentBytes }: PeerOptions): Promise<Peer> {
 	let end: () => Promise<void> = async () => undefined;
 	const after = (stop: () => Promise<void>) => {
 		end = stop;
@@ -24,6 +24,7 @@ export async function oursPeer({ clients }: PeerOptions): Promise<Peer> {
 				proofEveryMs: hourMs,
 				maxUnconnectedPerAddress: clients,
 				maxAnonymousPerAddress: clients,
+				...(maxRecentBytes === undefined ? {} : { maxRecentBytes }),
 			},
 		},
 	);

@@ -8,6 +8,8 @@ export type PeerOptions = {
 	clients: number;
 	/** Whether frames are compressed. Default: they are not. */
 	deflate?: boolean;
+	/** How much of what was sent our streamer keeps for clients that come back, in bytes. Default: as in production. */
+	maxRecentBytes?: number;
 };
 
 /** A server of a bench, in this process. */
