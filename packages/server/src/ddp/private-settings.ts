@@ -27,8 +27,17 @@ export function privateSettingDelivery(context: DdpContext) {
 		const frame = eventFrame('notify-logged', privateSettings, body);
 		await Promise.all(
 			[...listening].map(async ([uid, sessions]) => {
-				if (!(await maySee(context, uid, id))) return;
-				for (const session of sessions) if (session.actor?.uid === uid) session.tell(frame);
+				try {
+					if (!(await maySee(context, uid, id))) return;
+				} catch (error) {
+					context.log.warn({ err: error }, 'rights could not be judged: the socket is closed');
+					for (const session of sessions) session.giveUp(1013, 'TRY_AGAIN_LATER');
+					return;
+				}
+				for (const session of sessions) {
+					// He may have logged out meanwhile, or lost the subscription.
+					if (session.actor?.uid === uid && context.fanout.listens(key, session)) session.tell(frame);
+				}
 			}),
 		);
 	}

@@ -119,6 +119,7 @@ test('login services: added for each, without a secret, then ready; removed with
 		socket.frames.some(({ msg }) => msg === 'added'),
 		false,
 	);
+	await socket.unsub('none');
 	await it.db.collection<{ _id: string; service: string; [field: string]: unknown }>(collection).insertMany([
 		{ _id: 'b', service: 'github', clientId: 'id', secret: 'hush', loginStyle: 'popup' },
 		{ _id: 'a', service: 'dolphin', clientId: 'key', custom: true, serverURL: 'https://sea', clientSecret: 'hush' },

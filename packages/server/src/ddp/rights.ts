@@ -6,6 +6,15 @@ import { rejudge, rejudgeAll, revokeSub } from './subscriptions.ts';
 /** Fields of a room that decide who may read it. */
 const decidingFields = new Set(['t', 'teamId', 'teamMain', 'prid', 'abacAttributes', 'open', 'servedBy', 'v']);
 
+/** As many questions travel together. */
+const judgedPerTurn = 1_000;
+
+function nextTurn(): Promise<void> {
+	return new Promise((resolve) => {
+		setImmediate(resolve);
+	});
+}
+
 /**
  * Obeys changes of rights on open subscriptions: at once, before the next event where the change itself says enough; and
  * once more a moment later, because authorization may have heard of the change after us. What a subscription depends on is
@@ -24,14 +33,36 @@ export function rightsWatch(context: DdpContext) {
 		later.add(timer);
 	}
 
+	/** @param hold Keeps events back until the answer: then all are held before this returns. */
 	function judgeSubs(sessions: () => Iterable<Session>, fits: (sub: Sub) => boolean, hold: boolean): void {
-		const run = (hold: boolean) => {
-			for (const session of sessions()) {
-				for (const sub of session.subs.values()) if (fits(sub)) void rejudge(context, session, sub, hold);
-			}
-		};
-		run(hold);
-		again(() => run(false));
+		if (hold) {
+			for (const session of sessions()) judgeSession(session, fits, true);
+		} else {
+			void judgeInTurns(sessions(), fits);
+		}
+		again(() => void judgeInTurns(sessions(), fits));
+	}
+
+	/** Many subscriptions are judged a part at a time: others have their turn in between. */
+	async function judgeInTurns(sessions: Iterable<Session>, fits: (sub: Sub) => boolean): Promise<void> {
+		let judged = 0;
+		for (const session of [...sessions]) {
+			judged += judgeSession(session, fits, false);
+			if (judged < judgedPerTurn) continue;
+			judged = 0;
+			await nextTurn();
+		}
+	}
+
+	/** @returns How many of its subscriptions were judged. */
+	function judgeSession(session: Session, fits: (sub: Sub) => boolean, hold: boolean): number {
+		let judged = 0;
+		for (const sub of session.subs.values()) {
+			if (!fits(sub)) continue;
+			judged += 1;
+			void rejudge(context, session, sub, hold);
+		}
+		return judged;
 	}
 
 	const ofUser = (uid: UserId) => () => [...(context.byUser.get(uid) ?? [])];
