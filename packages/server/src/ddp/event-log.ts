@@ -68,7 +68,7 @@ export function eventLog({ maxAgeMs, maxBytes, now }: Options) {
 		append(key: string, frame: OutFrame, originId: string | undefined, pos: Pos | null): number {
 			const index = nextIndex++;
 			const size = sizeOf(frame);
-			const entry: LogEntry = { index, key, frame, originId, pos, at: now(), bytes: size, next: null };
+			const entry: LogEntry = { index, key, frame: kept(frame), originId, pos, at: now(), bytes: size, next: null };
 			entries.push(entry);
 			bytes += size;
 			const chain = keys.get(key);
@@ -111,6 +111,13 @@ export function eventLog({ maxAgeMs, maxBytes, now }: Options) {
 }
 
 export type EventLog = ReturnType<typeof eventLog>;
+
+/** A frame to keep: of received bytes a copy, because they are a small part of what was received with them. */
+function kept(frame: OutFrame): OutFrame {
+	if (frame.pieces.every((piece) => typeof piece === 'string')) return frame;
+	const pieces = frame.pieces.map((piece) => (typeof piece === 'string' ? piece : Buffer.from(piece)));
+	return { pieces, encoded: frame.encoded };
+}
 
 function sizeOf({ pieces }: OutFrame): number {
 	let length = 0;

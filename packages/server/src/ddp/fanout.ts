@@ -1,5 +1,6 @@
 import type { Pos } from '@rookery/protocol/events.ts';
 import type { EventLog } from './event-log.ts';
+import { isOwnKey, ownListeners } from './own-listeners.ts';
 import type { OutFrame } from './out-frame.ts';
 import type { SendKind } from './socket.ts';
 
@@ -49,6 +50,8 @@ const passing = /^(?:notify-room\/.*\/(?:user-activity|typing)|notify-user\/[^/]
  */
 export function fanoutTable(log: EventLog) {
 	const keys = new Map<string, Listeners>();
+	/** Events of one user: nothing of them is ever kept back, his identity alone decides. */
+	const own = ownListeners<Receiver>();
 	let position: Pos | null = null;
 
 	function find(key: string, receiver: Receiver): Place | undefined {
@@ -98,6 +101,7 @@ export function fanoutTable(log: EventLog) {
 
 	return {
 		add(key: string, receiver: Receiver): void {
+			if (isOwnKey(key)) return own.add(key, receiver);
 			if (find(key, receiver) === undefined) return put(key, receiver, receiver);
 			const listener = listenerAt(key, receiver);
 			if (listener !== undefined) listener.count += 1;
@@ -105,6 +109,7 @@ export function fanoutTable(log: EventLog) {
 
 		/** Ends one subscription. With the last one what was held back is dropped. */
 		remove(key: string, receiver: Receiver): void {
+			if (isOwnKey(key)) return own.remove(key, receiver);
 			const place = find(key, receiver);
 			if (place === undefined) return;
 			if (place instanceof Listener && place.count > 1) place.count -= 1;
@@ -137,11 +142,12 @@ export function fanoutTable(log: EventLog) {
 		},
 
 		has(key: string): boolean {
-			return keys.has(key);
+			return isOwnKey(key) ? own.has(key) : keys.has(key);
 		},
 
 		/** Whether this session listens to a key. */
 		listens(key: string, receiver: Receiver): boolean {
+			if (isOwnKey(key)) return own.of(key).includes(receiver);
 			return find(key, receiver) !== undefined;
 		},
 
@@ -164,10 +170,13 @@ export function fanoutTable(log: EventLog) {
 		 * @param originId Session that must not get it: it caused it.
 		 */
 		deliver(key: string, frame: () => OutFrame, kind: SendKind, originId?: string): void {
+			const sessions = isOwnKey(key) ? own.of(key) : null;
 			const found = keys.get(key);
-			if (found === undefined) return;
+			if (found === undefined && (sessions === null || sessions.length === 0)) return;
 			const made = frame();
 			const index = passing.test(key) ? 0 : log.append(key, made, originId, position);
+			for (const receiver of sessions ?? []) if (receiver.id !== originId) receiver.deliver(made, kind, index);
+			if (found === undefined) return;
 			if (!(found instanceof Map)) {
 				if (receiverOf(found).id !== originId) hand(found, made, kind, index);
 				return;

@@ -13,7 +13,6 @@ import { outFrame } from './out-frame.ts';
 import { changeWatch, newWatch } from './presence-watch.ts';
 import { missedBy, replay } from './replay.ts';
 import type { LogEntry } from './event-log.ts';
-import { paramsOf } from './sub.ts';
 import { restoreSub } from './subscriptions.ts';
 
 /** What another streamer is told of a session it wants: enough to begin to listen in its place. */
@@ -85,7 +84,7 @@ export function handOver(context: DdpContext, deps: Deps) {
 				uid: actor?.uid ?? null,
 				subs: [...subs.values()]
 					.filter(({ isAnnounced }) => isAnnounced)
-					.map((sub) => ({ id: sub.id, name: sub.name, params: paramsOf(sub) })),
+					.map((sub) => ({ id: sub.id, name: sub.name, params: sub.allParams })),
 				watch: watch === null ? null : { mainId: watch.mainId, uids: [...watch.uids] },
 			};
 		},
@@ -201,7 +200,7 @@ async function listenAgain(context: DdpContext, session: Session, { subs, watch 
 
 /** First what the earlier streamer has, then what was heard here since and it had not heard. */
 function catchUp(context: DdpContext, session: Session, { frames, answers, have }: Handed): boolean {
-	const heard = new Set([...session.subs.values()].map(({ stream }) => stream?.listensTo));
+	const heard = new Set([...session.subs.values()].map(({ listensTo }) => listensTo));
 	const isWatched = (key: string) => session.watch?.uids.has(key.slice('user-presence/'.length)) === true;
 	session.answers = new KeptAnswers(context.answerBytes);
 	for (const { id, asked, text } of answers) session.answers.keep(id, asked, outFrame(text), false);

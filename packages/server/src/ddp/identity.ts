@@ -59,7 +59,7 @@ export async function login(
 
 async function prove(context: DdpContext, session: Session, options: unknown): Promise<LoginResult> {
 	try {
-		return await context.admission.login(options, connectionOf(session));
+		return await context.admission.login(options, connectionOf(session), () => session.state === 'open');
 	} catch (error) {
 		if (isCrowded(error, options)) session.socket.close(1013, 'TRY_AGAIN_LATER');
 		else context.resumption.loginFailed(session);

@@ -9,9 +9,9 @@ import type { Session } from './context.ts';
 export function provenTokens(session: Session, rid: string | undefined): string[] {
 	const tokens = new Set<string>();
 	if (rid === undefined) return [];
-	for (const { state, stream } of session.subs.values()) {
-		if (state !== 'active' || stream === null || stream.key['rid'] !== rid) continue;
-		for (const token of [stream.extra['visitorToken'], stream.extra['token']]) {
+	for (const { state, key, extra } of session.subs.values()) {
+		if (state !== 'active' || key['rid'] !== rid) continue;
+		for (const token of [extra['visitorToken'], extra['token']]) {
 			if (typeof token === 'string') tokens.add(token);
 		}
 	}

@@ -37,11 +37,11 @@ export function missedBy(context: DdpContext, session: Session, from: number): L
 	const collect = (entries: LogEntry[]) => {
 		for (const entry of entries) if (entry.originId !== session.id) found.set(entry.index, entry);
 	};
-	for (const { stream } of session.subs.values()) {
-		if (stream === null || stream.listensTo === null) continue;
+	for (const { listensTo, since } of session.subs.values()) {
+		if (listensTo === null) continue;
 		// What is kept back until it has been judged leaves by itself.
-		const before = fanout.heldFrom(stream.listensTo, session) ?? Number.POSITIVE_INFINITY;
-		const entries = recent.since(stream.listensTo, Math.max(from, stream.since));
+		const before = fanout.heldFrom(listensTo, session) ?? Number.POSITIVE_INFINITY;
+		const entries = recent.since(listensTo, Math.max(from, since));
 		collect(entries.filter(({ index }) => index < before));
 	}
 	if (session.watch !== null && session.actor !== null) {

@@ -142,8 +142,8 @@ export function rightsWatch(context: DdpContext) {
 
 export type RightsWatch = ReturnType<typeof rightsWatch>;
 
-function ruleOf({ stream }: Sub): ReadRule | null {
-	return stream === null ? null : stream.stream.ruleOf(stream.event);
+function ruleOf({ stream, event }: Sub): ReadRule | null {
+	return stream === null ? null : stream.ruleOf(event);
 }
 
 function isOfAnyRoom(sub: Sub): boolean {
@@ -152,7 +152,7 @@ function isOfAnyRoom(sub: Sub): boolean {
 
 function isOfRoom(sub: Sub, rid: string): boolean {
 	// Keys are worked out: only of the few that may fit.
-	return sub.stream?.event.startsWith(rid) === true && isOfAnyRoom(sub) && sub.stream.key['rid'] === rid;
+	return sub.event.startsWith(rid) && isOfAnyRoom(sub) && sub.key['rid'] === rid;
 }
 
 function dependsOn(sub: Sub, on: 'permissions' | 'settings', id: string): boolean {

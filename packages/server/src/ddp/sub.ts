@@ -1,54 +1,77 @@
 import type { Hold } from '../services/membership-index.ts';
 import type { Stream } from '../streams/stream.ts';
 import type { Lease } from './interest.ts';
+import { shared } from './shared-text.ts';
+
+const noExtra: Record<string, unknown> = Object.freeze({});
 
 /** One subscription of a client. There are very many: what can be worked out is not kept. */
-export type Sub = {
+export class Sub {
 	readonly id: string;
 	/** As the client named it. */
 	readonly name: string;
 	/** The parameters as EJSON text, those of a stream without the event name: whether a second `sub` asks for the same. */
 	readonly params: string;
-	state: 'pending' | 'active' | 'ended';
+	state: 'pending' | 'active' | 'ended' = 'pending';
 	/** `ready` was sent: it is not sent again when the sub is judged anew. */
-	isAnnounced: boolean;
+	isAnnounced = false;
 	/** null for a publication. */
-	stream: StreamSub | null;
-};
-
-const noExtra: Record<string, unknown> = Object.freeze({});
-
-/** The part of a subscription that is about a stream. */
-export class StreamSub {
-	readonly stream: Stream;
-	/** `<stream>/<event>`: mostly the key of the fan-out as well. */
-	readonly topic: string;
+	readonly stream: Stream | null;
+	/** The event name: up to its first slash, and what stands behind it. */
+	private readonly subject: string;
+	private readonly detail: string | null;
 	/** The first of the client's `args`, when it is an object. */
 	readonly extra: Record<string, unknown>;
 	readonly useCollection: boolean;
 	/** Grows when the rights it depends on may have changed: an answer of an older judgement does not count. */
 	judged = 0;
-	/** Key of the fan-out it listens to while active, and the first frame of the log that is meant for it. */
-	listensTo: string | null = null;
+	/** Whether it listens to its topic, or to which other key of the fan-out. */
+	private listening: boolean | string = false;
+	/** The first frame of the log that is meant for it. */
 	since = 0;
 	lease: Lease | null = null;
 	membership: Hold | null = null;
 
-	constructor(stream: Stream, event: string, extra: Record<string, unknown> | null, useCollection: boolean) {
-		this.stream = stream;
-		this.topic = `${stream.name}/${event}`;
-		this.extra = extra ?? noExtra;
-		this.useCollection = useCollection;
+	/** @param params All of the client's parameters, in EJSON text, but for the event name of a stream. */
+	constructor(id: string, name: string, params: string, told: Told | null) {
+		this.id = id;
+		this.name = shared(name);
+		this.params = shared(params);
+		this.stream = told?.stream ?? null;
+		const event = told?.event ?? '';
+		const slash = event.indexOf('/');
+		this.subject = slash === -1 ? event : event.slice(0, slash);
+		this.detail = slash === -1 ? null : shared(event.slice(slash + 1));
+		// His own id is held by the session already.
+		if (told !== null && told.uid === this.subject) this.subject = told.uid;
+		this.extra = told?.extra ?? noExtra;
+		this.useCollection = told?.useCollection ?? false;
 	}
 
 	/** The event name. */
 	get event(): string {
-		return this.topic.slice(this.stream.name.length + 1);
+		return this.detail === null ? this.subject : `${this.subject}/${this.detail}`;
 	}
 
 	/** The named groups of the event name, by the stream's pattern. */
 	get key(): Record<string, string | undefined> {
-		return { ...this.stream.key.exec(this.event)?.groups };
+		return { ...this.stream?.key.exec(this.event)?.groups };
+	}
+
+	/** `<stream>/<event>`: mostly the key of the fan-out as well. */
+	get topic(): string {
+		return `${this.stream?.name}/${this.event}`;
+	}
+
+	/** Key of the fan-out it listens to while it is active. */
+	get listensTo(): string | null {
+		if (typeof this.listening === 'string') return this.listening;
+		return this.listening ? this.topic : null;
+	}
+
+	set listensTo(key: string | null) {
+		if (key === null) this.listening = false;
+		else this.listening = key === this.topic ? true : key;
 	}
 
 	/** Lets go of what carries the events. */
@@ -59,24 +82,28 @@ export class StreamSub {
 		lease?.release();
 		membership?.release();
 	}
+
+	/** All the parameters, as the client gave them, in EJSON text. */
+	get allParams(): string {
+		if (this.stream === null) return this.params;
+		const event = JSON.stringify(this.event);
+		return this.params === '[]' ? `[${event}]` : `[${event},${this.params.slice(1)}`;
+	}
 }
 
-/** All the parameters of a `sub`, as its client gave them, in EJSON text. */
-export function paramsOf({ params, stream }: Sub): string {
-	if (stream === null) return params;
-	const event = JSON.stringify(stream.event);
-	return params === '[]' ? `[${event}]` : `[${event},${params.slice(1)}`;
-}
+/** A subscription to a stream, as its client told it. */
+export type StreamSub = Sub & { readonly stream: Stream };
 
-/** Most clients send one of a few texts: each is kept once. */
-const known = new Map<string, string>();
-const maxKnown = 256;
-const maxKnownLength = 64;
+/** What the parameters of a `sub` to a stream say. `uid`: of who asks. */
+export type Told = {
+	stream: Stream;
+	event: string;
+	extra: Record<string, unknown> | null;
+	useCollection: boolean;
+	uid: string | null;
+};
 
-/** The same text, but the same object for all who ask. */
-export function shared(text: string): string {
-	const present = known.get(text);
-	if (present !== undefined) return present;
-	if (text.length <= maxKnownLength && known.size < maxKnown) known.set(text, text);
-	return text;
+/** Whether it is about a stream. */
+export function isStreamSub(sub: Sub): sub is StreamSub {
+	return sub.stream !== null;
 }

@@ -7,7 +7,7 @@ import type { DdpContext, Session } from './context.ts';
 import { loginOrTimeout } from './login-wait.ts';
 import { publications, type Publication } from './publications.ts';
 import { endWatch, watchPresence } from './presence-watch.ts';
-import { paramsOf, shared, StreamSub, type Sub } from './sub.ts';
+import { isStreamSub, Sub, type StreamSub, type Told } from './sub.ts';
 
 export type SubFrame = { id: string; name: string; params: unknown[] };
 
@@ -45,10 +45,10 @@ async function open(context: DdpContext, session: Session, { id, name, params }:
 		endSub(context, session, present);
 	}
 	if (session.subs.size >= context.limits.maxSubs) throw new ClientError('too-many-requests', 'Too many subscriptions');
-	const sub = newSub(context, id, name, params);
-	if (sub.stream !== null) {
+	const sub = newSub(context, session, id, name, params);
+	if (isStreamSub(sub)) {
 		session.subs.set(id, sub);
-		await activate(context, session, sub, sub.stream, true);
+		await activate(context, session, sub, true);
 		return;
 	}
 	const publish = publications.get(name);
@@ -59,13 +59,13 @@ async function open(context: DdpContext, session: Session, { id, name, params }:
 
 /** Whether a sub is what another `sub` of the same id asks for. */
 function asksFor(sub: Sub, name: string, params: unknown[]): boolean {
-	return sub.name === name && paramsOf(sub) === stringifyEjson(params);
+	return sub.name === name && sub.allParams === stringifyEjson(params);
 }
 
-function newSub(context: DdpContext, id: string, name: string, params: unknown[]): Sub {
-	const sub: Sub = { id, name: shared(name), params: '[]', state: 'pending', isAnnounced: false, stream: null };
-	if (!name.startsWith('stream-')) return { ...sub, params: shared(stringifyEjson(params)) };
-	return { ...sub, params: shared(stringifyEjson(params.slice(1))), stream: readStreamParams(context, name, params) };
+function newSub(context: DdpContext, session: Session, id: string, name: string, params: unknown[]): Sub {
+	if (!name.startsWith('stream-')) return new Sub(id, name, stringifyEjson(params), null);
+	const told = readStreamParams(context, session, name, params);
+	return new Sub(id, name, stringifyEjson(params.slice(1)), told);
 }
 
 async function publishDocuments(context: DdpContext, session: Session, sub: Sub, publish: Publication): Promise<void> {
@@ -87,7 +87,7 @@ function notFound(name: string): ClientError {
 }
 
 /** @see realtime contract 4.1.1 */
-function readStreamParams(context: DdpContext, name: string, params: unknown[]): StreamSub {
+function readStreamParams(context: DdpContext, { actor }: Session, name: string, params: unknown[]): Told {
 	const stream = context.streams.get(name.slice('stream-'.length));
 	if (stream === undefined) throw notFound(name);
 	const [event, options] = params;
@@ -99,33 +99,27 @@ function readStreamParams(context: DdpContext, name: string, params: unknown[]):
 	};
 	const first: unknown = Array.isArray(args) ? args[0] : args;
 	const extra = typeof first === 'object' && first !== null ? { ...first } : null;
-	return new StreamSub(stream, event, extra, options === true || useCollection === true);
+	return { stream, event, extra, useCollection: options === true || useCollection === true, uid: actor?.uid ?? null };
 }
 
 /**
  * Brings a sub from `pending` to `active`: first the events are sure to arrive, then it is judged whether they may be
  * read; so nothing between the two is missed, and a right that was lost meanwhile is seen.
  */
-async function activate(
-	context: DdpContext,
-	session: Session,
-	sub: Sub,
-	stream: StreamSub,
-	mayWait: boolean,
-): Promise<void> {
+async function activate(context: DdpContext, session: Session, sub: StreamSub, mayWait: boolean): Promise<void> {
 	let hasWaited = !mayWait;
 	for (let round = 0; round < 20; round++) {
-		const { judged } = stream;
+		const { judged } = sub;
 		const { identity } = session;
-		await hear(context, session, stream);
-		const allowed = await mayRead(context, session, stream);
-		if (isOver(session, sub)) return stream.release();
-		if (stream.judged !== judged || session.identity !== identity) continue;
-		if (allowed) return begin(context, session, sub, stream);
-		if (hasWaited || session.actor !== null || !stream.stream.waitsForLogin) break;
+		await hear(context, session, sub);
+		const allowed = await mayRead(context, session, sub);
+		if (isOver(session, sub)) return sub.release();
+		if (sub.judged !== judged || session.identity !== identity) continue;
+		if (allowed) return begin(context, session, sub);
+		if (hasWaited || session.actor !== null || !sub.stream.waitsForLogin) break;
 		hasWaited = true;
 		await loginOrTimeout(context, session);
-		if (isOver(session, sub)) return stream.release();
+		if (isOver(session, sub)) return sub.release();
 	}
 	refuse(context, session, sub);
 }
@@ -135,21 +129,21 @@ function isOver(session: Session, sub: Sub): boolean {
 }
 
 /** Takes hold of the keys of the bus that carry the event, and waits until they are heard. */
-async function hear(context: DdpContext, session: Session, stream: StreamSub): Promise<void> {
-	const { lease, membership } = stream;
+async function hear(context: DdpContext, session: Session, sub: StreamSub): Promise<void> {
+	const { lease, membership, event, key } = sub;
 	const { actor } = session;
-	const key = stream.stream.busKey({ event: stream.event, key: stream.key, actor });
+	const busKey = sub.stream.busKey({ event, key, actor });
 	// His own key is held by the session itself.
-	const isOwn = actor !== null && key === `user:${actor.uid}`;
-	stream.lease = key === null || isOwn ? null : context.interest.acquire(key);
-	stream.membership = actor !== null && needsMembership(stream) ? follow(context, actor.uid, stream) : null;
+	const isOwn = actor !== null && busKey === `user:${actor.uid}`;
+	sub.lease = busKey === null || isOwn ? null : context.interest.acquire(busKey);
+	sub.membership = actor !== null && needsMembership(sub) ? follow(context, actor.uid, event) : null;
 	lease?.release();
 	membership?.release();
-	await (isOwn ? session.userLease : stream.lease)?.ready;
-	await stream.membership?.ready;
+	await (isOwn ? session.userLease : sub.lease)?.ready;
+	await sub.membership?.ready;
 }
 
-function follow({ membership }: DdpContext, uid: string, { event }: StreamSub): Hold {
+function follow({ membership }: DdpContext, uid: string, event: string): Hold {
 	return event === myMessages ? membership.followMessages(uid) : membership.follow(uid);
 }
 
@@ -169,14 +163,13 @@ function listenKey(session: Session, { stream, event, topic }: StreamSub): strin
 	return session.actor === null ? null : `room-messages/${myMessages}/${session.actor.uid}`;
 }
 
-function begin(context: DdpContext, session: Session, sub: Sub, stream: StreamSub): void {
+function begin(context: DdpContext, session: Session, sub: StreamSub): void {
 	sub.state = 'active';
-	stream.listensTo = listenKey(session, stream);
-	stream.since = context.recent.nextIndex;
-	if (stream.listensTo !== null) context.fanout.add(stream.listensTo, session);
-	if (stream.useCollection && !sub.isAnnounced) {
-		session.send(streamAdded(stream.stream.name, stream.event), 'own');
-	}
+	const key = listenKey(session, sub);
+	sub.listensTo = key;
+	sub.since = context.recent.nextIndex;
+	if (key !== null) context.fanout.add(key, session);
+	if (sub.useCollection && !sub.isAnnounced) session.send(streamAdded(sub.stream.name, sub.event), 'own');
 	announce(session, sub);
 }
 
@@ -195,13 +188,13 @@ export async function restoreSub(
 	{ id, name, params }: { id: string; name: string; params: string },
 ): Promise<void> {
 	if (session.subs.has(id)) return;
-	const sub = newSub(context, id, name, parseEjson(params) as unknown[]);
+	const sub = newSub(context, session, id, name, parseEjson(params) as unknown[]);
 	sub.isAnnounced = true;
 	session.subs.set(id, sub);
 	const publish = publications.get(name);
 	if (publish !== undefined) return publishDocuments(context, session, sub, publish);
-	if (sub.stream === null) return endSub(context, session, sub);
-	await activate(context, session, sub, sub.stream, false);
+	if (!isStreamSub(sub)) return endSub(context, session, sub);
+	await activate(context, session, sub, false);
 }
 
 /**
@@ -210,13 +203,11 @@ export async function restoreSub(
  */
 export function subscribeAgain(context: DdpContext, fresh: Session, session: Session): void {
 	for (const sub of fresh.subs.values()) {
-		const { id, name, stream } = sub;
+		const { id, name } = sub;
 		sub.state = 'ended';
-		if (stream !== null) {
-			stopListening(context, fresh, stream);
-			stream.release();
-		}
-		const params = parseEjson(paramsOf(sub)) as unknown[];
+		stopListening(context, fresh, sub);
+		sub.release();
+		const params = parseEjson(sub.allParams) as unknown[];
 		const present = session.subs.get(id);
 		if (present === undefined || !asksFor(present, name, params))
 			void subscribe(context, session, { id, name, params });
@@ -241,13 +232,14 @@ export function endSub(context: DdpContext, session: Session, sub: Sub): void {
 		session.documents.dropAll(sub.id);
 		return;
 	}
-	stopListening(context, session, sub.stream);
-	sub.stream.release();
+	stopListening(context, session, sub);
+	sub.release();
 }
 
-function stopListening(context: DdpContext, session: Session, stream: StreamSub): void {
-	if (stream.listensTo !== null) context.fanout.remove(stream.listensTo, session);
-	stream.listensTo = null;
+function stopListening(context: DdpContext, session: Session, sub: Sub): void {
+	const { listensTo } = sub;
+	if (listensTo !== null) context.fanout.remove(listensTo, session);
+	sub.listensTo = null;
 }
 
 /**
@@ -256,23 +248,22 @@ function stopListening(context: DdpContext, session: Session, stream: StreamSub)
  * @param hold Keeps its events back until the answer: with a change that must be obeyed before the next event.
  */
 export async function rejudge(context: DdpContext, session: Session, sub: Sub, hold: boolean): Promise<void> {
-	const { stream } = sub;
-	if (stream === null || sub.state === 'ended') return;
-	stream.judged += 1;
+	if (!isStreamSub(sub) || sub.state === 'ended') return;
+	sub.judged += 1;
 	if (sub.state === 'pending') return;
-	const { judged } = stream;
-	if (hold && stream.listensTo !== null) context.fanout.hold(stream.listensTo, session);
+	const { judged, listensTo } = sub;
+	if (hold && listensTo !== null) context.fanout.hold(listensTo, session);
 	let allowed: boolean;
 	try {
-		allowed = await mayRead(context, session, stream);
+		allowed = await mayRead(context, session, sub);
 	} catch (error) {
 		context.log.warn({ err: error }, 'rights could not be judged: the socket is closed');
 		session.giveUp(1013, 'TRY_AGAIN_LATER');
 		return;
 	}
-	if (isOver(session, sub) || stream.judged !== judged) return;
+	if (isOver(session, sub) || sub.judged !== judged) return;
 	if (!allowed) return refuse(context, session, sub);
-	if (stream.listensTo !== null) context.fanout.resume(stream.listensTo, session);
+	if (listensTo !== null) context.fanout.resume(listensTo, session);
 }
 
 /** Ends a sub whose reader is known to have lost the right. */
@@ -287,15 +278,14 @@ export function revokeSub(context: DdpContext, session: Session, sub: Sub): void
 export async function rejudgeAll(context: DdpContext, session: Session): Promise<void> {
 	await Promise.all(
 		[...session.subs.values()].map(async (sub) => {
-			const { stream } = sub;
-			if (stream === null || sub.state !== 'active') return;
-			if (stream.stream.name !== 'notify-user' && !needsMembership(stream)) {
+			if (!isStreamSub(sub) || sub.state !== 'active') return;
+			if (sub.stream.name !== 'notify-user' && !needsMembership(sub)) {
 				return rejudge(context, session, sub, true);
 			}
-			stopListening(context, session, stream);
+			stopListening(context, session, sub);
 			sub.state = 'pending';
 			try {
-				await activate(context, session, sub, stream, false);
+				await activate(context, session, sub, false);
 			} catch (error) {
 				context.log.warn({ err: error }, 'rights could not be judged: the socket is closed');
 				session.giveUp(1013, 'TRY_AGAIN_LATER');
