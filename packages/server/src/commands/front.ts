@@ -70,6 +70,12 @@ export function frontServer(deps: FrontDeps): Server {
 		});
 	});
 	proxy.on('error', (error) => deps.log.debug({ event: 'front.error', err: error }, 'a process behind did not answer'));
+	proxy.on('proxyRes', (answer, _request, response) => {
+		// A process that dies in the middle of its answer: the client must not wait for the rest.
+		answer.once('close', () => {
+			if (!answer.complete) response.destroy();
+		});
+	});
 	server.on('close', () => agent.destroy());
 	return server;
 }

@@ -33,7 +33,7 @@ test('offers that our shared frames fit, and those they do not', () => {
 	}
 });
 
-test('a frame is compressed once, as a stream of its own; small ones and what does not shrink stay as they are', () => {
+test('a frame is compressed once, as a stream of its own; small and huge ones and what does not shrink stay as they are', () => {
 	const text = JSON.stringify({ msg: 'changed', fields: { args: Array(50).fill('the same words again ü') } });
 	const frame = outFrame(text);
 	const deflated = encodeFrame(frame, 'rawDeflated');
@@ -47,6 +47,8 @@ test('a frame is compressed once, as a stream of its own; small ones and what do
 	assert.deepEqual(JSON.parse(inflate(sockjs).toString().slice(1)), [text]);
 	const small = outFrame('{"msg":"ping"}');
 	assert.equal(encodeFrame(small, 'rawDeflated'), encodeFrame(small, 'raw'));
+	const huge = outFrame('x'.repeat(200_000));
+	assert.equal(encodeFrame(huge, 'rawDeflated'), encodeFrame(huge, 'raw'));
 	const noise = Array.from({ length: 40 }, (_, n) => createHash('sha512').update(`${n}`).digest());
 	const dense = outFrame(...noise);
 	assert.equal(encodeFrame(dense, 'rawDeflated'), encodeFrame(dense, 'raw'));

@@ -58,6 +58,9 @@ export function payloadOf(frame: Buffer): Buffer {
 /** Below this a payload is not compressed: the head of a new stream eats most of the gain. */
 const minDeflateBytes = 1024;
 
+/** Above this a payload is not compressed: everybody else would wait for more than a millisecond. */
+const maxDeflateBytes = 128 * 1024;
+
 /**
  * A frame as it goes to sockets that negotiated compression. Every message is a stream of its own (no context takeover),
  * so one compressed frame serves all of them: 30 to 40 us of CPU once per frame of a few KiB, and not per socket.
@@ -66,7 +69,7 @@ const minDeflateBytes = 1024;
  */
 function deflated(plain: Buffer): Buffer {
 	const payload = payloadOf(plain);
-	if (payload.length < minDeflateBytes) return plain;
+	if (payload.length < minDeflateBytes || payload.length > maxDeflateBytes) return plain;
 	const stream = deflateRawSync(payload, { level: 1, finishFlush: constants.Z_SYNC_FLUSH });
 	// What a sync flush ends with, 00 00 FF FF, is not sent.
 	const length = stream.length - 4;
