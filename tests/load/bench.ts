@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chart } from './chart.ts';
 import { benchCodec } from './codec.ts';
+import { benchDeflate } from './deflate.ts';
 import { benchFanout } from './fanout.ts';
 import { benchFuzz } from './fuzz.ts';
 import { benchIdle } from './idle.ts';
@@ -32,6 +33,10 @@ const benches: Record<string, Bench> = {
 	stall: {
 		about: 'one of 200 readers stops reading: what the others get of 20,000 frames, and how late',
 		run: benchStall,
+	},
+	deflate: {
+		about: 'a frame to 500 clients: not compressed, compressed once for all, compressed for each',
+		run: benchDeflate,
 	},
 	codec: {
 		about: 'encoding, decoding and relaying five documents, beside npm ejson',

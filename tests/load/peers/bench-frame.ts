@@ -38,7 +38,7 @@ export function benchFrame(number: number, frameBytes: number, sentUs = 0): Benc
 }
 
 /** Different frames, made in advance: what it costs to make one is not what is measured. */
-const ringSize = 16;
+export const ringSize = 16;
 
 /** Hands out frames in turn, the same ones again and again in every process. @returns The next `count` of them */
 export function frameRing(frameBytes: number): (count: number) => BenchFrame[] {

@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
-import { type BenchFrame, frameRing } from './bench-frame.ts';
+import { type BenchFrame, frameRing, ringSize } from './bench-frame.ts';
 import { scriptOf } from './client-script.ts';
 import type { PeerName } from './peer.ts';
+import { gate } from './gate.ts';
+import { learnBytes } from './learn-bytes.ts';
 import { openRawClient, type RawClient } from './raw-client.ts';
 import { socketIoBytes } from './socket-io-bytes.ts';
 
@@ -12,7 +14,7 @@ import { socketIoBytes } from './socket-io-bytes.ts';
  */
 
 export type ClientsOrder =
-	| { do: 'open'; peer: PeerName; port: number; orders: number; count: number; frameBytes: number }
+	| { do: 'open'; peer: PeerName; port: number; orders: number; count: number; frameBytes: number; deflate: boolean }
 	/** Compares what each client receives with what it should, byte by byte. */
 	| { do: 'check'; frames: number }
 	/** @param turns Rounds of `frames` frames, each in one turn of the server. */
@@ -21,7 +23,6 @@ export type ClientsOrder =
 export type ClientsReport = { done: true } | { failed: string };
 
 const openingAtOnce = 50;
-const roundLimitMs = 30_000;
 
 type Crowd = {
 	clients: RawClient[];
@@ -48,18 +49,19 @@ async function obey(order: ClientsOrder): Promise<void> {
 	else await run(crowd, order.turns, order.frames);
 }
 
-async function open({ peer, port, orders: ordersPort, count, frameBytes }: ClientsOrder & { do: 'open' }) {
+async function open({ peer, port, orders: ordersPort, count, frameBytes, deflate }: ClientsOrder & { do: 'open' }) {
 	const clients: RawClient[] = [];
 	let next = 0;
 	const work = async (): Promise<void> => {
 		for (let index = next++; index < count; index = next++) {
-			clients[index] = await openRawClient(port, index, scriptOf(peer, index, false));
+			clients[index] = await openRawClient(port, index, scriptOf(peer, index, deflate));
 		}
 	};
 	await Promise.all(Array.from({ length: Math.min(openingAtOnce, count) }, work));
 	const orders = createConnection({ host: '127.0.0.1', port: ordersPort, noDelay: true });
 	await once(orders, 'connect');
 	const framesOf = frameRing(frameBytes);
+	if (deflate) return { clients, orders, nextBytes: await learnBytes(clients, orders, framesOf(ringSize)) };
 	const bytesOf = (frame: BenchFrame) => (peer === 'socket.io' ? socketIoBytes(frame) : frame.framed);
 	return { clients, orders, nextBytes: (frames: number) => Buffer.concat(framesOf(frames).map(bytesOf)) };
 }
@@ -107,19 +109,4 @@ async function run({ clients, orders, nextBytes }: Crowd, turns: number, frames:
 	}
 	const wrong = counts.findIndex((count) => count !== each);
 	if (wrong >= 0) throw new Error(`client ${wrong} received ${counts[wrong]} bytes instead of ${each}`);
-}
-
-/** Resolves when `done` is called. @throws Error after half a minute */
-function gate(work: (done: () => void, fail: (reason: string) => void) => void): Promise<void> {
-	return new Promise((resolve, reject) => {
-		const fail = (reason: string): void => {
-			clearTimeout(timer);
-			reject(new Error(reason));
-		};
-		const timer = setTimeout(() => fail('not everybody received everything in time'), roundLimitMs);
-		work(() => {
-			clearTimeout(timer);
-			resolve();
-		}, fail);
-	});
 }

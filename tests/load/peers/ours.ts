@@ -10,7 +10,7 @@ const hourMs = 3_600_000;
  * The streamer as it runs in production, on the bus of one process: sessions that have logged in and have subscribed
  * through DDP, each event published on the bus as the hub does. Behind it, instead of accounts and authorization, tables.
  */
-export async function oursPeer({ clients, maxRecentBytes }: PeerOptions): Promise<Peer> {
+export async function oursPeer({ clients, deflate = false, maxRecentBytes }: PeerOptions): Promise<Peer> {
 	let end: () => Promise<void> = async () => undefined;
 	const after = (stop: () => Promise<void>) => {
 		end = stop;
@@ -18,6 +18,7 @@ export async function oursPeer({ clients, maxRecentBytes }: PeerOptions): Promis
 	const rig = await streamerRig(
 		{ after },
 		{
+			deflate,
 			// Pings would mix with what is counted, and all clients come from a few addresses of this machine.
 			limits: {
 				pingAfterMs: hourMs,

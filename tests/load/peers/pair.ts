@@ -34,7 +34,8 @@ export async function startPair(peer: PeerName, options: ServeOptions): Promise<
 	};
 	try {
 		const { port, orders } = await server.heard<Serving>();
-		await order({ do: 'open', peer, port, orders, count: options.clients, frameBytes: options.frameBytes });
+		const { clients: count, frameBytes, deflate = false } = options;
+		await order({ do: 'open', peer, port, orders, count, frameBytes, deflate });
 	} catch (error) {
 		await stop();
 		throw error;
