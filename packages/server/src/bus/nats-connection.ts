@@ -23,7 +23,8 @@ const pingsMissed = 2;
 /** After so many bytes the server is asked whether it has them. */
 const markEveryBytes = 256 * 1024;
 
-export type Handler = (message: Msg) => void;
+/** Takes what arrives: an object, because there are very many and a closure for each costs more. */
+export type Handler = { onMessage(message: Msg): void };
 
 /** A subscription that outlives connections. */
 export type Interest = {
@@ -34,7 +35,44 @@ export type Interest = {
 	drain(): Promise<void>;
 };
 
-type Wanted = { subject: string; queue: string | undefined; handler: Handler; live: Subscription | null };
+/** What subscriptions need of their connection. */
+type Host = {
+	effective(): Promise<void>;
+	forget(wanted: Wanted): void;
+	drain(live: Subscription): Promise<void>;
+};
+
+class Wanted implements Interest {
+	private readonly host: Host;
+	readonly subject: string;
+	readonly queue: string | undefined;
+	readonly handler: Handler;
+	live: Subscription | null = null;
+
+	constructor(host: Host, subject: string, queue: string | undefined, handler: Handler) {
+		this.host = host;
+		this.subject = subject;
+		this.queue = queue;
+		this.handler = handler;
+	}
+
+	effective(): Promise<void> {
+		return this.host.effective();
+	}
+
+	stop(): void {
+		this.host.forget(this);
+		this.live?.unsubscribe();
+		this.live = null;
+	}
+
+	async drain(): Promise<void> {
+		this.host.forget(this);
+		const { live } = this;
+		this.live = null;
+		if (live !== null && !live.isClosed()) await this.host.drain(live);
+	}
+}
 
 /** One connection: it is used until it is lost, and never again. */
 type Link = {
@@ -64,13 +102,13 @@ export function natsConnection({ servers, name, log }: NatsOptions) {
 		const callback = (error: Error | null, message: Msg) => {
 			if (error !== null) return log.error({ err: error, subject: entry.subject }, 'NATS refused a subscription');
 			try {
-				entry.handler(message);
+				entry.handler.onMessage(message);
 			} catch (bug) {
 				log.error({ event: 'unhandled', err: bug, subject: entry.subject }, 'a handler of the bus failed');
 			}
 		};
-		const queue = entry.queue === undefined ? {} : { queue: entry.queue };
-		entry.live = current.nats.subscribe(entry.subject, { ...queue, callback });
+		const { queue, subject } = entry;
+		entry.live = current.nats.subscribe(subject, queue === undefined ? { callback } : { queue, callback });
 	}
 
 	function lose(lost: Link, why: string): void {
@@ -170,6 +208,14 @@ export function natsConnection({ servers, name, log }: NatsOptions) {
 	}
 
 	const running = run();
+	const host: Host = {
+		effective,
+		forget: (entry) => void wanted.delete(entry),
+		async drain(live) {
+			if (link === null) return;
+			await roundTrip(link, () => live.drain()).catch(() => undefined); // lost: nothing more can arrive
+		},
+	};
 
 	return {
 		box,
@@ -191,25 +237,10 @@ export function natsConnection({ servers, name, log }: NatsOptions) {
 		},
 		/** Subscribes now and on every later connection. */
 		subscribe(subject: string, handler: Handler, queue?: string): Interest {
-			const entry: Wanted = { subject, queue, handler, live: null };
+			const entry = new Wanted(host, subject, queue, handler);
 			wanted.add(entry);
 			if (link !== null) subscribeOn(link, entry);
-			const stop = (): void => {
-				wanted.delete(entry);
-				entry.live?.unsubscribe();
-				entry.live = null;
-			};
-			return {
-				effective,
-				stop,
-				async drain() {
-					wanted.delete(entry);
-					const { live } = entry;
-					entry.live = null;
-					if (live === null || live.isClosed() || link === null) return;
-					await roundTrip(link, () => live.drain()).catch(() => undefined); // lost: nothing more can arrive
-				},
-			};
+			return entry;
 		},
 		async close(): Promise<void> {
 			if (box.state === 'closed') return;

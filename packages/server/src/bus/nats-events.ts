@@ -1,3 +1,4 @@
+import type { Msg } from '@nats-io/transport-node';
 import { ClientError } from '@rookery/protocol/errors.ts';
 import { decodeEnvelope, encodeEnvelope } from '@rookery/protocol/envelope.ts';
 import type { EventKey } from '@rookery/protocol/events.ts';
@@ -15,8 +16,27 @@ type Deps = {
 	exactKeys?: number;
 };
 
-/** A key that somebody here listens to. `handlers` is replaced, never changed: a delivery goes on unchanged. */
-type Key = { handlers: EnvelopeHandler[]; interest: Interest; release: () => void };
+/** A key that somebody here listens to. */
+class Key {
+	readonly subject: string;
+	/** The subscription it shares with others; null: one of its own. */
+	readonly shard: string | null;
+	/** Replaced, never changed: a delivery goes on unchanged. A handler stands there as often as it listens. */
+	handlers: EnvelopeHandler[] = [];
+	/** Set before anything arrives. */
+	interest: Interest | null = null;
+	private readonly deliver: (key: Key, data: Uint8Array) => void;
+
+	constructor(subject: string, shard: string | null, deliver: (key: Key, data: Uint8Array) => void) {
+		this.subject = subject;
+		this.shard = shard;
+		this.deliver = deliver;
+	}
+
+	onMessage({ data }: Msg): void {
+		this.deliver(this, data);
+	}
+}
 
 /** Events over NATS. @see subjects.ts for how many keys are told from few */
 export function natsEvents({ connection, namespace, log, counters, exactKeys = maxExactKeys }: Deps) {
@@ -25,25 +45,21 @@ export function natsEvents({ connection, namespace, log, counters, exactKeys = m
 	const shards = new Map<string, { interest: Interest; keys: number }>();
 	let rooms: Key | null = null;
 
-	function deliver(key: Key, data: Uint8Array, subject: string): void {
+	function deliver(key: Key, data: Uint8Array): void {
 		counters.received += 1;
 		const envelope = decodeEnvelope(data);
 		for (const handler of key.handlers) {
 			try {
 				handler(envelope);
 			} catch (error) {
-				log.error({ event: 'unhandled', err: error, subject }, 'a subscriber of the bus failed');
+				log.error({ event: 'unhandled', err: error, subject: key.subject }, 'a subscriber of the bus failed');
 			}
 		}
 	}
 
 	function openExact(subject: string): Key {
-		const interest = connection.subscribe(subject, ({ data }) => deliver(key, data, subject));
-		const release = (): void => {
-			exact.delete(subject);
-			interest.stop();
-		};
-		const key: Key = { handlers: [], interest, release };
+		const key = new Key(subject, null, deliver);
+		key.interest = connection.subscribe(subject, key);
 		exact.set(subject, key);
 		return key;
 	}
@@ -52,47 +68,54 @@ export function natsEvents({ connection, namespace, log, counters, exactKeys = m
 		const shared = shards.get(shard) ?? { interest: openShard(shard), keys: 0 };
 		shards.set(shard, shared);
 		shared.keys += 1;
-		const release = (): void => {
-			sharded.delete(subject);
-			shared.keys -= 1;
-			if (shared.keys > 0) return;
-			shards.delete(shard);
-			shared.interest.stop();
-		};
-		const key: Key = { handlers: [], interest: shared.interest, release };
+		const key = new Key(subject, shard, deliver);
+		key.interest = shared.interest;
 		sharded.set(subject, key);
 		return key;
 	}
 
 	/** Keys with a subject of their own are left out here: their own subscription delivers them. */
 	function openShard(shard: string): Interest {
-		return connection.subscribe(shard, ({ subject, data }) => {
-			const key = sharded.get(subject);
-			if (key !== undefined) deliver(key, data, subject);
+		return connection.subscribe(shard, {
+			onMessage({ subject, data }) {
+				const key = sharded.get(subject);
+				if (key !== undefined) deliver(key, data);
+			},
 		});
 	}
 
 	function openRooms(): Key {
-		const interest = connection.subscribe(roomsSubject(namespace), ({ subject, data }) => deliver(key, data, subject));
-		const release = (): void => {
-			rooms = null;
-			interest.stop();
-		};
-		const key: Key = { handlers: [], interest, release };
+		const key = new Key(roomsSubject(namespace), null, deliver);
+		key.interest = connection.subscribe(key.subject, key);
 		rooms = key;
 		return key;
 	}
 
+	/** Nobody listens to a key any more. */
+	function release(key: Key): void {
+		const { subject, shard, interest } = key;
+		if (key === rooms) rooms = null;
+		else if (shard === null) exact.delete(subject);
+		else sharded.delete(subject);
+		if (shard === null) return interest?.stop();
+		const shared = shards.get(shard);
+		if (shared === undefined) return;
+		shared.keys -= 1;
+		if (shared.keys > 0) return;
+		shards.delete(shard);
+		shared.interest.stop();
+	}
+
 	async function listen(key: Key, handler: EnvelopeHandler): Promise<() => void> {
-		const own: EnvelopeHandler = (envelope) => handler(envelope);
-		key.handlers = [...key.handlers, own];
+		key.handlers = [...key.handlers, handler];
+		await key.interest?.effective();
 		let isOpen = true;
-		await key.interest.effective();
 		return () => {
 			if (!isOpen) return;
 			isOpen = false;
-			key.handlers = key.handlers.filter((other) => other !== own);
-			if (key.handlers.length === 0) key.release();
+			const at = key.handlers.indexOf(handler);
+			key.handlers = key.handlers.filter((_other, index) => index !== at);
+			if (key.handlers.length === 0) release(key);
 		};
 	}
 

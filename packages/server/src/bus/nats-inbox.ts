@@ -8,8 +8,10 @@ export function natsInbox(connection: NatsLink, namespace: string) {
 	const instance = randomId();
 	const open = new Map<string, (message: Msg) => void>();
 	let lastToken = 0;
-	const interest: Interest = connection.subscribe(inboxSubject(namespace, instance, '*'), (message) => {
-		open.get(message.subject.slice(message.subject.lastIndexOf('.') + 1))?.(message);
+	const interest: Interest = connection.subscribe(inboxSubject(namespace, instance, '*'), {
+		onMessage(message) {
+			open.get(message.subject.slice(message.subject.lastIndexOf('.') + 1))?.(message);
+		},
 	});
 
 	return {
@@ -20,7 +22,7 @@ export function natsInbox(connection: NatsLink, namespace: string) {
 			open.set(token, handler);
 			return { subject: inboxSubject(namespace, instance, token), close: () => open.delete(token) };
 		},
-		stop: interest.stop,
+		stop: () => interest.stop(),
 	};
 }
 

@@ -53,7 +53,7 @@ export function microService({ connection, service, subject, version, namespace 
 
 	const interests = Object.entries(answers).flatMap(([verb, answer]) =>
 		['', `.${identity.name}`, `.${identity.name}.${identity.id}`].map((suffix) =>
-			connection.subscribe(`$SRV.${verb}${suffix}`, (message) => respond(message, answer())),
+			connection.subscribe(`$SRV.${verb}${suffix}`, { onMessage: (message) => respond(message, answer()) }),
 		),
 	);
 

@@ -110,7 +110,7 @@ export function natsServing({ connection, inbox, namespace, version, log }: Deps
 				});
 				mine.add(work);
 			};
-			const interest = connection.subscribe(subject, take, service);
+			const interest = connection.subscribe(subject, { onMessage: take }, service);
 			await interest.effective();
 			return async () => {
 				micro.stop();

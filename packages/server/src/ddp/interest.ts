@@ -19,16 +19,21 @@ type Entry = {
 	grace: NodeJS.Timeout | null;
 };
 
+/** For all that have nothing to wait for any more. */
+const done = Promise.resolve();
+
 /** One holder of a key: there are many, so it is small. */
 class KeyLease implements Lease {
 	private entry: Entry | null;
-	readonly ready: Promise<void>;
 	private readonly leave: (entry: Entry) => void;
 
 	constructor(entry: Entry, leave: (entry: Entry) => void) {
 		this.entry = entry;
-		this.ready = entry.ready;
 		this.leave = leave;
+	}
+
+	get ready(): Promise<void> {
+		return this.entry?.ready ?? done;
 	}
 
 	release(): void {
@@ -65,6 +70,7 @@ export function interestTable({ bus, graceMs, onEnvelope, onAnyRoom, maxKeys = 2
 		const subscribed = key === everyRoom ? bus.subscribeRooms(onAnyRoom) : bus.subscribe(key, onEnvelope);
 		entry.ready = subscribed.then(
 			(stop) => {
+				entry.ready = done;
 				if (entries.get(key) === entry) entry.stop = stop;
 				else stop();
 			},
