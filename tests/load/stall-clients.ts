@@ -56,7 +56,7 @@ type Crowd = {
 /** How long a turn may take. */
 const turnLimitMs = 30_000;
 /** How long frames may take when nobody orders more: who has nothing new for so long gets nothing more. */
-const settleMs = 3_000;
+const settleMs = 2_000;
 /** How long a reader that was closed may take to read the end of it. */
 const endLimitMs = 20_000;
 
@@ -93,8 +93,11 @@ async function open({ peer, port, orders, count, frameBytes }: StallOrder & { do
 function listen({ marks }: Crowd, reader: Reader): Reader {
 	let nowUs = 0;
 	const read = wireReader((first, bytes, start, end) => {
-		if (first === wireFrames.close) reader.closedWith = end - start < 2 ? 1005 : bytes.readUInt16BE(start);
-		if (first !== wireFrames.text) return;
+		if (first === wireFrames.close) {
+			reader.closedWith = end - start < 2 ? 1005 : bytes.readUInt16BE(start);
+			return void reader.client.socket.destroy();
+		}
+		if (first !== wireFrames.text) return undefined;
 		if (end - start < 200) return answerPing(reader, bytes.toString('utf8', start, end));
 		const number = digitsAt(bytes, start + marks.number, 8);
 		if (number !== reader.next && !reader.isStalled) outOfOrder += 1;
@@ -103,7 +106,7 @@ function listen({ marks }: Crowd, reader: Reader): Reader {
 		if (!reader.isStalled && timed < latencies.length) {
 			latencies[timed++] = nowUs - digitsAt(bytes, start + marks.time, 16);
 		}
-		onProgress();
+		return onProgress();
 	});
 	reader.client.onBytes = (bytes) => {
 		nowUs = Number(process.hrtime.bigint() / 1000n);
@@ -143,7 +146,8 @@ async function run(crowd: Crowd, { frames, burst, waitFor, stall }: StallOrder &
 		...times(),
 	};
 	if (stalled === undefined || end === null) return { ...found, stalled: null };
-	const isClosed = await end();
+	// Of the model nobody is closed.
+	const isClosed = waitFor === 'all' && (await end());
 	const { received, closedWith } = stalled;
 	return {
 		...found,

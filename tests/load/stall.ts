@@ -210,7 +210,7 @@ function peakOf(pid: number): number {
 function notes(): string[] {
 	return [
 		'Readers check that the numbers in their frames follow each other. `Behind` are those that subscribed after the one that has stopped.',
-		`${burst} frames leave in each turn of the server; the next ones come when every healthy reader has these, for the model when those before the one that has stopped have them. At the end it has time until nothing new has come for 3 s.`,
+		`${burst} frames leave in each turn of the server; the next ones come when every healthy reader has these, for the model when those before the one that has stopped have them. At the end it has time until nothing new has come for 2 s.`,
 		'The age of a frame is the time from before it was made until a reader looked at it, by the clock of one machine.',
 		'Memory is the most that the process of the server had at any time of a run. What it keeps for clients that come back is bounded to 2 MiB, so that this is full before the first run.',
 		'The reader that has stopped reads on when the server has closed it, finds the code behind what was on its way, connects again and has to get the next frames.',
