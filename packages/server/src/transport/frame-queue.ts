@@ -5,8 +5,8 @@ export type QueuedFrame = {
 	bytes: Buffer;
 	/** Monotonic ms. */
 	readonly at: number;
-	/** An answer to the client's own call. */
-	readonly isOwn: boolean;
+	/** How many of the bytes answer the client's own calls. */
+	readonly ownBytes: number;
 	/** Of frames of one key only the newest stays; null: all stay. */
 	readonly key: string | null;
 };
@@ -63,9 +63,9 @@ export class FrameQueue {
 		for (const entry of entries) this.count(entry, 1);
 	}
 
-	private count({ bytes, isOwn }: QueuedFrame, sign: 1 | -1): void {
+	private count({ bytes, ownBytes }: QueuedFrame, sign: 1 | -1): void {
 		this.bytes += sign * bytes.length;
-		if (isOwn) this.ownBytes += sign * bytes.length;
+		this.ownBytes += sign * ownBytes;
 	}
 }
 
@@ -75,7 +75,7 @@ export function loadOf(entries: readonly QueuedFrame[]): Load {
 	let ownBytes = 0;
 	for (const entry of entries) {
 		bytes += entry.bytes.length;
-		if (entry.isOwn) ownBytes += entry.bytes.length;
+		ownBytes += entry.ownBytes;
 	}
 	return { bytes, ownBytes };
 }

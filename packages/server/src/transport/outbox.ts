@@ -50,16 +50,19 @@ const nothing = Buffer.alloc(0);
  * Frames on their way to one socket. Frames of one turn of the event loop leave in one write; a reader that does not keep
  * up costs a bounded amount of memory and delays nobody else.
  *
- * Nearly always one frame is written and the system takes it at once: then there is no queue, no callback and no clock.
- * There are as many boxes as sockets, so one holds little while nothing waits.
+ * Nearly always the few frames of a turn are written and the system takes them at once: then there is no queue, no callback
+ * and no clock. There are as many boxes as sockets, so one holds little while nothing waits.
  */
 export class Outbox {
 	private readonly sink: Sink;
 	private readonly rules: OutboxRules;
 	private readonly owner: { onOverflow(): void };
-	/** The frame that waits for the end of the turn, as long as it is the only one. */
-	private only: Buffer | null = null;
-	private isOnlyOwn = false;
+	/** The first frame of this turn, and all of them when there are more. */
+	private first: Buffer | null = null;
+	private frames: Buffer[] | null = null;
+	private turnBytes = 0;
+	private turnOwnBytes = 0;
+	/** Frames that wait for what is on its way, or that are too many for one write. */
 	private queue: FrameQueue | null = null;
 	/** What the system has not taken yet. */
 	private inFlight: Batch | null = null;
@@ -74,35 +77,36 @@ export class Outbox {
 
 	/** Bytes queued or not yet taken by the system. */
 	get pendingBytes(): number {
-		return (this.only?.length ?? 0) + (this.queue?.bytes ?? 0) + (this.inFlight?.bytes ?? 0);
+		return this.turnBytes + (this.queue?.bytes ?? 0) + (this.inFlight?.bytes ?? 0);
 	}
 
 	/** Queues one encoded frame. */
 	push(bytes: Buffer, kind: SendKind): void {
 		if (this.isClosed) return;
-		if (this.only === null && this.queue === null) {
-			if (this.inFlight === null) {
-				this.only = bytes;
-				this.isOnlyOwn = kind === 'own';
-				if (isOver(this.load(), this.rules.limits)) return this.overflow();
-				return this.rules.turn.add(this);
-			}
-			this.queue = new FrameQueue();
+		const bytesOfTurn = this.turnBytes + bytes.length;
+		if (this.queue !== null || this.inFlight !== null || bytesOfTurn > batchBytes) return this.enqueue(bytes, kind);
+		if (this.first === null) {
+			this.first = bytes;
+			this.rules.turn.add(this);
+		} else if (this.frames === null) {
+			this.frames = [this.first, bytes];
+		} else {
+			this.frames.push(bytes);
 		}
-		this.enqueue(bytes, kind);
+		this.turnBytes = bytesOfTurn;
+		if (kind === 'own') this.turnOwnBytes += bytes.length;
+		if (bytesOfTurn > this.rules.limits.maxBytes) this.checkBounds();
 	}
 
 	/** Hands what waits to the system, as far as that takes it. */
 	flush(): void {
 		if (this.inFlight !== null || this.isClosed) return;
-		const { only } = this;
-		if (only !== null) {
+		if (this.first !== null) {
 			if (this.sink.writableLength > 0) return this.waitForOthers();
-			this.only = null;
-			this.sink.write(only);
-			if (this.sink.writableLength === 0) return;
-			const ownBytes = this.isOnlyOwn ? only.length : 0;
-			return this.wait({ bytes: only.length, ownBytes, at: this.rules.clock.monotonic() });
+			const batch = this.takeTurn();
+			this.sink.write(batch.whole);
+			if (this.sink.writableLength > 0) this.wait({ ...batch, at: this.rules.clock.monotonic() });
+			return;
 		}
 		while (this.queue !== null) {
 			if (this.sink.writableLength > 0) return this.waitForOthers();
@@ -114,7 +118,7 @@ export class Outbox {
 	/** Everything that is queued goes to the system now; nothing is taken afterwards. */
 	drain(): void {
 		if (this.isClosed) return;
-		if (this.only !== null) this.sink.write(this.only);
+		if (this.first !== null) this.sink.write(this.takeTurn().whole);
 		if (this.queue !== null) this.writeBatch(this.queue, Infinity);
 		this.stop();
 	}
@@ -122,7 +126,7 @@ export class Outbox {
 	/** Takes nothing more and forgets what was queued. */
 	stop(): void {
 		this.isClosed = true;
-		this.only = null;
+		this.forgetTurn();
 		this.queue = null;
 		this.rules.late.delete(this);
 	}
@@ -135,26 +139,41 @@ export class Outbox {
 	}
 
 	private enqueue(bytes: Buffer, kind: SendKind): void {
-		const { limits, clock } = this.rules;
+		const { limits, clock, turn } = this.rules;
 		const at = clock.monotonic();
-		const queue = (this.queue ??= new FrameQueue());
-		if (this.only !== null) {
-			queue.add({ bytes: this.only, at: this.inFlight?.at ?? at, isOwn: this.isOnlyOwn, key: null });
-			this.only = null;
-		}
 		const isLong = this.pendingBytes + bytes.length > limits.coalesceBytes;
 		const key = typeof kind === 'object' && isLong ? kind.coalesce() : null;
-		queue.add({ bytes, at, isOwn: kind === 'own', key });
-		if (isOver(this.load(), limits)) this.overflow();
+		if (this.queue === null) {
+			this.queue = new FrameQueue();
+			// What waits is written at the end of the turn, or when the system has taken what is on its way.
+			if (this.first === null && this.inFlight === null) turn.add(this);
+		}
+		if (this.first !== null) {
+			const { whole, ownBytes } = this.takeTurn();
+			this.queue.add({ bytes: whole, at: this.inFlight?.at ?? at, ownBytes, key: null });
+		}
+		this.queue.add({ bytes, at, ownBytes: kind === 'own' ? bytes.length : 0, key });
+		this.checkBounds();
 	}
 
-	private load(): Load {
-		const { only, queue, inFlight } = this;
-		const onlyOwn = only !== null && this.isOnlyOwn ? only.length : 0;
-		return {
-			bytes: this.pendingBytes,
-			ownBytes: onlyOwn + (queue?.ownBytes ?? 0) + (inFlight?.ownBytes ?? 0),
-		};
+	/** Takes the frames of this turn, joined. */
+	private takeTurn(): Load & { whole: Buffer } {
+		const { first, frames, turnBytes: bytes, turnOwnBytes: ownBytes } = this;
+		const whole = frames === null ? first : this.rules.turn.join(frames, bytes);
+		this.forgetTurn();
+		return { whole: whole ?? nothing, bytes, ownBytes };
+	}
+
+	private forgetTurn(): void {
+		this.first = null;
+		this.frames = null;
+		this.turnBytes = 0;
+		this.turnOwnBytes = 0;
+	}
+
+	private checkBounds(): void {
+		const ownBytes = this.turnOwnBytes + (this.queue?.ownBytes ?? 0) + (this.inFlight?.ownBytes ?? 0);
+		if (isOver({ bytes: this.pendingBytes, ownBytes }, this.rules.limits)) this.overflow();
 	}
 
 	private overflow(): void {
@@ -178,8 +197,8 @@ export class Outbox {
 	}
 
 	/** Goes on when the system has taken everything. An empty write tells it: its turn comes behind the others. */
-	private wait(batch: Batch): void {
-		this.inFlight = batch;
+	private wait({ bytes, ownBytes, at }: Batch): void {
+		this.inFlight = { bytes, ownBytes, at };
 		this.rules.late.add(this);
 		this.sink.write(nothing, (error) => {
 			this.inFlight = null;

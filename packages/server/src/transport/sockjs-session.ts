@@ -79,7 +79,8 @@ export class SockjsSession implements ClientSocket {
 		const bytes = encodeFrame(frame, 'sockjs');
 		const isLong = this.bufferedBytes + bytes.length > limits.outbox.coalesceBytes;
 		const key = typeof kind === 'object' && isLong ? kind.coalesce() : null;
-		this.queue.add({ bytes, at: clock.monotonic(), isOwn: kind === 'own', key });
+		const own = kind === 'own' ? bytes.length : 0;
+		this.queue.add({ bytes, at: clock.monotonic(), ownBytes: own, key });
 		const ownBytes = this.queue.ownBytes + (this.delivery?.ownBytes ?? 0);
 		if (isOver({ bytes: this.bufferedBytes, ownBytes }, limits.outbox)) return this.overflow();
 		if (this.isScheduled || this.receiver === null) return;
