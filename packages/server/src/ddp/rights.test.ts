@@ -101,7 +101,8 @@ test('a room that changes is judged before its next event; only its own and what
 	await bob.next(({ msg, id }) => msg === 'nosub' && id === 'd');
 	await bob.settled();
 	assert.deepEqual(bob.events('room-messages', 'r'), []);
-	assert.deepEqual(ended(bob).toSorted(), ['d', 'm', 'n']);
+	assert.deepEqual(new Set(ended(bob)), new Set(['d', 'm', 'n']));
+	assert.equal(ended(bob).length, 3);
 	assert.deepEqual(ended(ana), []);
 });
 

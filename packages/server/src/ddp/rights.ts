@@ -46,7 +46,9 @@ export function rightsWatch(context: DdpContext) {
 	/** Many subscriptions are judged a part at a time: others have their turn in between. */
 	async function judgeInTurns(sessions: Iterable<Session>, fits: (sub: Sub) => boolean): Promise<void> {
 		let judged = 0;
-		for (const session of [...sessions]) {
+		// As they are now: others come and go in between.
+		const present = [...sessions];
+		for (const session of present) {
 			judged += judgeSession(session, fits, false);
 			if (judged < judgedPerTurn) continue;
 			judged = 0;
