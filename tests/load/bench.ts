@@ -11,10 +11,11 @@ import { currentCommit, describeHost, readTicks, stolenShare } from './machine.t
 import { benchMemory } from './mem.ts';
 import { benchPost, type Effort, type Findings } from './post.ts';
 import { describe, type Report } from './report.ts';
+import { writeResults } from './results-page.ts';
 import { benchResume } from './resume.ts';
 import { benchStall } from './stall.ts';
 
-/** `npm run bench -- <name> [--quick|--full] [--json FILE] [--svg FILE] [--heap FILE]` */
+/** `npm run bench -- <name> [--quick|--full] [--json FILE] [--svg FILE] [--page FILE] [--heap FILE]` */
 
 type Bench = {
 	about: string;
@@ -64,7 +65,7 @@ const benches: Record<string, Bench> = {
 	},
 };
 
-const usage = `npm run bench -- <name> [--quick|--full] [--json FILE] [--svg FILE] [--heap FILE]
+const usage = `npm run bench -- <name> [--quick|--full] [--json FILE] [--svg FILE] [--page FILE] [--heap FILE]
 
 ${Object.entries(benches)
 	.map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`)
@@ -74,6 +75,7 @@ ${Object.entries(benches)
   --full       more repetitions: for figures to be published
   --json FILE  writes everything that was measured
   --svg FILE   draws it
+  --page FILE  puts goals and ratios into a page, in place of the run before
   --heap FILE  describes what objects a session consists of (mem)
 `;
 
@@ -95,6 +97,7 @@ async function main(): Promise<number> {
 	process.stdout.write(describe(report));
 	if (args.json !== undefined) writeFileSync(args.json, `${JSON.stringify(report, null, '\t')}\n`);
 	if (args.svg !== undefined) writeFileSync(args.svg, chart(report));
+	if (args.page !== undefined) writeResults(args.page, report);
 	return report.goals.some(({ verdict }) => verdict === 'missed') ? 1 : 0;
 }
 
@@ -133,13 +136,14 @@ function readArgs() {
 				full: { type: 'boolean', default: false },
 				json: { type: 'string' },
 				svg: { type: 'string' },
+				page: { type: 'string' },
 				heap: { type: 'string' },
 				help: { type: 'boolean', default: false },
 			},
 		});
 		const effort: Effort = values.full ? 'full' : values.quick ? 'quick' : 'normal';
-		const { json, svg, heap, help: isHelp } = values;
-		return { name: positionals[0] ?? '', effort, json, svg, heap, isHelp };
+		const { json, svg, page, heap, help: isHelp } = values;
+		return { name: positionals[0] ?? '', effort, json, svg, page, heap, isHelp };
 	} catch (error) {
 		process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n`);
 		return null;

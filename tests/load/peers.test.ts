@@ -9,6 +9,8 @@ import { startPair } from './peers/pair.ts';
 import type { PeerName } from './peers/peer.ts';
 import { wireReader } from './peers/wire-reader.ts';
 import { ratioAtLeast, ratioAtMost } from './ratio-goals.ts';
+import type { Report } from './report.ts';
+import { withResults } from './results-page.ts';
 import { startStall } from './stall.ts';
 
 /** A peer that never answers must not hold up the suite. */
@@ -92,6 +94,29 @@ test('documents of the codec bench have their sizes, and generated values are th
 	const values = codecCorpus(300, 7);
 	assert.deepEqual(codecCorpus(300, 7).map(stringifyEjson), values.map(stringifyEjson));
 	assert.deepEqual(differences(values), { encoded: 0, decoded: 0 });
+});
+
+test('what a run has found takes the place of the run before in a page', () => {
+	const report: Report = {
+		bench: 'fanout',
+		version: '1',
+		commit: 'abc',
+		runtime: 'node 24',
+		host: { cpu: 'cpu', cores: 2, kernel: '', steal: 0, load: 0.1 },
+		params: { effort: 'full' },
+		variants: { one: { reps: [], counters: { received: 5, 'db find': 1 } } },
+		ratios: [],
+		goals: [{ id: 'g', value: 2, goal: 1, isLeast: true, verdict: 'met' }],
+		notes: [],
+	};
+	const page = 'a\n\n<!-- fanout: start -->\n\nold\n\n<!-- fanout: end -->\n\nb\n';
+	const once = withResults(page, report);
+	assert.match(once, /^a\n\n<!-- fanout: start -->\n\nLast run: `npm run bench -- fanout --full` at abc/);
+	assert.match(once, /\| g {4}\| 2 {5}\| at least 1 \| met {5}\|\n/);
+	assert.match(once, /\| one {2}\| 5 {8}\|\n\n<!-- fanout: end -->\n\nb\n$/);
+	assert.doesNotMatch(once, /old/);
+	assert.equal(withResults(once, report), once);
+	assert.throws(() => withResults('nothing', report), /no place for fanout/);
 });
 
 test('a goal on a ratio is judged by the end of the interval that is worse', () => {
