@@ -49,7 +49,8 @@ export async function benchMemory(
 	}
 	if (heapFile !== undefined) {
 		onProgress('reading the heap');
-		writeFileSync(heapFile, await heapOfSessions(Math.min(sessions, heapSessions)));
+		const start = effort === 'quick' ? startLoneStreamer : startRealStreamer;
+		writeFileSync(heapFile, await heapOfSessions(Math.min(sessions, heapSessions), start, onProgress));
 	}
 	return findings(variants, effort, sessions);
 }
@@ -101,8 +102,12 @@ async function warmUp(crowd: Crowd, target: Pick<Subject, 'port' | 'path' | 'kin
 }
 
 /** What comes to the heap of a streamer with its sessions. In a process of its own: a snapshot takes memory itself. */
-async function heapOfSessions(sessions: number): Promise<string> {
-	const { process: server, stop, ...target } = await startLoneStreamer(sessions);
+async function heapOfSessions(
+	sessions: number,
+	start: typeof startRealStreamer,
+	onProgress: (text: string) => void,
+): Promise<string> {
+	const { process: server, stop, ...target } = await start(sessions, onProgress);
 	const crowd = startCrowd();
 	try {
 		await warmUp(crowd, target);
