@@ -6,40 +6,29 @@ import type { Bus, EnvelopeHandler } from '../bus/bus.ts';
 export type Lease = {
 	/** Resolves when events of the key are sure to arrive. */
 	readonly ready: Promise<void>;
-	/** May be called more than once. */
+	/** To be called once. */
 	release(): void;
-};
-
-/** One key of the bus, as this process hears it. */
-type Entry = {
-	key: Heard;
-	holders: number;
-	ready: Promise<void>;
-	stop: (() => void) | null;
-	grace: NodeJS.Timeout | null;
 };
 
 /** For all that have nothing to wait for any more. */
 const done = Promise.resolve();
 
-/** One holder of a key: there are many, so it is small. */
-class KeyLease implements Lease {
-	private entry: Entry | null;
+/** One key of the bus, as this process hears it. There are very many holders: all of them hold this one object. */
+class Entry implements Lease {
+	readonly key: Heard;
+	holders = 0;
+	ready: Promise<void> = done;
+	stop: (() => void) | null = null;
+	grace: NodeJS.Timeout | null = null;
 	private readonly leave: (entry: Entry) => void;
 
-	constructor(entry: Entry, leave: (entry: Entry) => void) {
-		this.entry = entry;
+	constructor(key: Heard, leave: (entry: Entry) => void) {
+		this.key = key;
 		this.leave = leave;
 	}
 
-	get ready(): Promise<void> {
-		return this.entry?.ready ?? done;
-	}
-
 	release(): void {
-		const { entry } = this;
-		this.entry = null;
-		if (entry !== null) this.leave(entry);
+		this.leave(this);
 	}
 }
 
@@ -66,7 +55,7 @@ export function interestTable({ bus, graceMs, onEnvelope, onAnyRoom, maxKeys = 2
 
 	function open(key: Heard): Entry {
 		if (entries.size >= maxKeys) throw new ClientError('error-service-unavailable', 'Too many subscriptions');
-		const entry: Entry = { key, holders: 0, ready: Promise.resolve(), stop: null, grace: null };
+		const entry = new Entry(key, leave);
 		const subscribed = key === everyRoom ? bus.subscribeRooms(onAnyRoom) : bus.subscribe(key, onEnvelope);
 		entry.ready = subscribed.then(
 			(stop) => {
@@ -103,7 +92,7 @@ export function interestTable({ bus, graceMs, onEnvelope, onAnyRoom, maxKeys = 2
 		if (entry.grace !== null) clearTimeout(entry.grace);
 		entry.grace = null;
 		entry.holders += 1;
-		return new KeyLease(entry, leave);
+		return entry;
 	}
 
 	return {

@@ -5,24 +5,26 @@ import { shared } from './shared-text.ts';
 
 const noExtra: Record<string, unknown> = Object.freeze({});
 
+/** What a client may say besides the event name: the same for most subscriptions. */
+type Options = { extra: Record<string, unknown>; useCollection: boolean };
+
+const collection: Options = { extra: noExtra, useCollection: true };
+const plain: Options = { extra: noExtra, useCollection: false };
+
 /** One subscription of a client. There are very many: what can be worked out is not kept. */
 export class Sub {
 	readonly id: string;
-	/** As the client named it. */
-	readonly name: string;
 	/** The parameters as EJSON text, those of a stream without the event name: whether a second `sub` asks for the same. */
 	readonly params: string;
 	state: 'pending' | 'active' | 'ended' = 'pending';
 	/** `ready` was sent: it is not sent again when the sub is judged anew. */
 	isAnnounced = false;
-	/** null for a publication. */
-	readonly stream: Stream | null;
+	/** What it is about: a stream, or the name of a publication. */
+	private readonly about: Stream | string;
 	/** The event name: up to its first slash, and what stands behind it. */
 	private readonly subject: string;
 	private readonly detail: string | null;
-	/** The first of the client's `args`, when it is an object. */
-	readonly extra: Record<string, unknown>;
-	readonly useCollection: boolean;
+	private readonly options: Options;
 	/** Grows when the rights it depends on may have changed: an answer of an older judgement does not count. */
 	judged = 0;
 	/** Whether it listens to its topic, or to which other key of the fan-out. */
@@ -35,17 +37,34 @@ export class Sub {
 	/** @param params All of the client's parameters, in EJSON text, but for the event name of a stream. */
 	constructor(id: string, name: string, params: string, told: Told | null) {
 		this.id = id;
-		this.name = shared(name);
 		this.params = shared(params);
-		this.stream = told?.stream ?? null;
+		this.about = told?.stream ?? shared(name);
 		const event = told?.event ?? '';
 		const slash = event.indexOf('/');
 		this.subject = slash === -1 ? event : event.slice(0, slash);
 		this.detail = slash === -1 ? null : shared(event.slice(slash + 1));
 		// His own id is held by the session already.
 		if (told !== null && told.uid === this.subject) this.subject = told.uid;
-		this.extra = told?.extra ?? noExtra;
-		this.useCollection = told?.useCollection ?? false;
+		this.options = optionsOf(told);
+	}
+
+	/** As the client named it. */
+	get name(): string {
+		return typeof this.about === 'string' ? this.about : `stream-${this.about.name}`;
+	}
+
+	/** null for a publication. */
+	get stream(): Stream | null {
+		return typeof this.about === 'string' ? null : this.about;
+	}
+
+	/** The first of the client's `args`, when it is an object. */
+	get extra(): Record<string, unknown> {
+		return this.options.extra;
+	}
+
+	get useCollection(): boolean {
+		return this.options.useCollection;
 	}
 
 	/** The event name. */
@@ -102,6 +121,11 @@ export type Told = {
 	useCollection: boolean;
 	uid: string | null;
 };
+
+function optionsOf(told: Told | null): Options {
+	if (told === null || told.extra === null) return told?.useCollection === true ? collection : plain;
+	return { extra: told.extra, useCollection: told.useCollection };
+}
 
 /** Whether it is about a stream. */
 export function isStreamSub(sub: Sub): sub is StreamSub {

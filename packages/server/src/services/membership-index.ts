@@ -28,8 +28,6 @@ export type MembershipSink = {
 /** A local user whose memberships are followed. */
 export type FollowedUser = {
 	uid: UserId;
-	/** Keys of the fan-out, made once: each post looks for them. */
-	keys: Record<OwnEvent, string>;
 	holders: number;
 	ready: Promise<void>;
 	lease: Hold;
@@ -62,16 +60,6 @@ export type FollowedRoom = {
 
 /** Events of `notify-user` that are made from memberships. */
 export type OwnEvent = 'rooms-changed' | 'subscriptions-changed' | 'notification';
-
-/** Keys of the fan-out of a user's events. */
-export function ownKeys(uid: UserId): Record<OwnEvent, string> {
-	const keyOf = (event: OwnEvent) => `notify-user/${uid}/${event}`;
-	return {
-		'rooms-changed': keyOf('rooms-changed'),
-		'subscriptions-changed': keyOf('subscriptions-changed'),
-		notification: keyOf('notification'),
-	};
-}
 
 const maxRemembered = 64;
 
@@ -125,7 +113,7 @@ export function membershipIndex(hear: (key: EventKey) => Hold) {
 		users,
 		rooms,
 		/** Key of the fan-out of a followed user's event, or null when nobody follows him. */
-		keyOf: (uid: UserId, event: OwnEvent): string | null => users.get(uid)?.keys[event] ?? null,
+		keyOf: (uid: UserId, event: OwnEvent): string | null => (users.has(uid) ? `notify-user/${uid}/${event}` : null),
 		enter(user: FollowedUser, rid: RoomId): FollowedRoom {
 			const room = rooms.get(rid) ?? open(rid);
 			if (room.members.has(user.uid)) return room;
@@ -139,7 +127,8 @@ export function membershipIndex(hear: (key: EventKey) => Hold) {
 		isIn: (uid: UserId, rid: RoomId): boolean => rooms.get(rid)?.members.has(uid) === true,
 		/** Forgets a user and his rooms. */
 		drop(user: FollowedUser): void {
-			if (users.get(user.uid) === user) users.delete(user.uid);
+			if (users.get(user.uid) !== user) return;
+			users.delete(user.uid);
 			for (const rid of user.rooms) leaveRoom(user, rid);
 			user.rooms = [];
 			user.lease.release();

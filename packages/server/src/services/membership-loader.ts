@@ -1,6 +1,6 @@
 import type { UserId } from '@rookery/protocol/records.ts';
 import type { StreamerReads } from '../repositories/streamer-reads.ts';
-import { ownKeys, type FollowedRoom, type FollowedUser, type Hold, type MembershipIndex } from './membership-index.ts';
+import type { FollowedRoom, FollowedUser, Hold, MembershipIndex } from './membership-index.ts';
 
 type Deps = { index: MembershipIndex; reads: StreamerReads };
 
@@ -66,7 +66,6 @@ export function membershipLoader({ index, reads }: Deps) {
 		open(uid: UserId, lease: Hold): FollowedUser {
 			const user: FollowedUser = {
 				uid,
-				keys: ownKeys(uid),
 				holders: 0,
 				ready: Promise.resolve(),
 				lease,
