@@ -96,6 +96,7 @@ function arrayToJson(items: unknown[], depth: number): unknown[] {
 	let copy: unknown[] | null = null;
 	for (let index = 0; index < items.length; index++) {
 		const item = items[index];
+		if (typeof item === 'string') continue;
 		const json = toJson(item, depth + 1);
 		if (json === item) continue;
 		copy ??= items.slice();
@@ -115,6 +116,7 @@ function objectToJson(value: Record<string, unknown>, depth: number): object {
 			continue;
 		}
 		const member = value[key];
+		if (typeof member === 'string') continue;
 		const json = toJson(member, depth + 1);
 		if (json === member) continue;
 		copy ??= { ...value };
@@ -138,6 +140,8 @@ function specialToJson(value: object, depth: number): unknown {
 
 /** Whether a literal object would be read as a special form. */
 function isForm(keys: string[], value: object): boolean {
+	// The names of every form begin with a dollar: nearly all objects are done with here.
+	if (keys[0]?.charCodeAt(0) !== 36) return false;
 	if (keys.length === 1) {
 		const [key] = keys;
 		return key === '$date' || key === '$binary' || key === '$InfNaN' || key === '$escape';
