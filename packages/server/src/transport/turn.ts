@@ -1,6 +1,9 @@
 /** Something that wants to write at the end of a turn. */
 export type Flushable = { flush(): void };
 
+/** What is larger when joined is not kept for others. */
+const maxKeptBytes = 128 * 1024;
+
 /**
  * The end of a turn of the event loop: everybody who queued something in it writes then, each once. Many sockets get the
  * same frames in one turn, so what was joined for one of them serves the next.
@@ -19,6 +22,7 @@ export class Turn {
 	join(frames: readonly Buffer[], bytes: number): Buffer {
 		const [first] = frames;
 		if (frames.length === 1 && first !== undefined) return first;
+		if (bytes > maxKeptBytes) return Buffer.concat(frames, bytes);
 		if (this.joined === null || !isSame(frames, this.frames)) {
 			this.frames = frames;
 			this.joined = Buffer.concat(frames, bytes);
