@@ -31,7 +31,7 @@ export type StreamName =
  * The global topics: `all:public` (stream `notify-all`), `all:logged` (`notify-logged` but for what follows),
  * `all:settings` (setting records, `private-settings-changed`, which login services changed), `all:permissions` (permission
  * records, `permissions-changed`, rooms whose readers may have changed), `all:roles` (role records, stream `roles`), `all:presence` and `all:presence-reports`,
- * `all:hub` (`resync`).
+ * `all:hub` (`resync`), `all:streamers` (sessions that moved).
  */
 export type EventKey = `room:${string}` | `user:${string}` | `all:${string}`;
 
@@ -99,6 +99,8 @@ export type RecordBodies = {
 	presenceReplica: { instance: string; isSynced: boolean; isLeaving: boolean };
 	/** Key `all:presence-replicas`: a chosen status or text was stored, the owner of the user has to announce it. */
 	presenceChoice: { uid: string; isVisible: boolean; previousStatus: UserStatus };
+	/** Key `all:streamers`: a session of a client is on another streamer from now on; `tag` is the name of that one's boot. */
+	sessionMoved: { id: string; tag: string };
 	/** Key `all:hub`: changes were missed for good. Whoever holds anything that events keep current reads it anew. */
 	resync: { epoch: number; reason: string };
 	/** Key `user:<uid>`: login tokens stopped being valid. `hashedTokens` null = all of the user. */

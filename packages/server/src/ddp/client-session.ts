@@ -10,7 +10,7 @@ import type { Lease } from './interest.ts';
 import { KeptAnswers } from './kept-answers.ts';
 import { outFrame, type OutFrame } from './out-frame.ts';
 import type { ClientSocket, SendKind } from './socket.ts';
-import type { Sub } from './sub.ts';
+import { SubList } from './sub-list.ts';
 import type { WheelItem } from './timing-wheel.ts';
 import { WorkQueue, type Work, type WorkHost } from './work-queue.ts';
 
@@ -53,7 +53,7 @@ export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 	/** A logout that is on its way: its own revocation then changes nothing more. */
 	loggingOut: { hashedToken: string; isRevoked: boolean } | null = null;
 	userLease: Lease | null = null;
-	readonly subs = new Map<string, Sub>();
+	readonly subs = new SubList();
 	readonly documents: DocumentStore;
 	work: WorkQueue<ClientWork>;
 	/** Methods that have not been answered: their ids, and what they asked. */

@@ -86,6 +86,8 @@ export function eventRouter(context: DdpContext, rights: RightsWatch, onLost: ()
 				const { uid, hashedTokens } = body as RecordBodies['logout'];
 				return revokeTokens(context, uid, hashedTokens);
 			}
+			case 'sessionMoved':
+				return context.resumption.onMoved(body as RecordBodies['sessionMoved']);
 			case 'resync':
 				return onLost();
 			// Between streamers and presence, on keys of their own.

@@ -33,12 +33,17 @@ type Handed = {
 type StreamerApi = {
 	offer(id: string): Promise<Offer | null>;
 	release(id: string): Promise<Handed | null>;
+	/** It is not wanted after all: others may have it. */
+	free(id: string): Promise<null>;
 	discard(id: string): Promise<null>;
 };
 
 type Deps = { find(id: string): Session | null; discard(session: Session): void };
 
 const tagLength = 12;
+
+/** Moves that are remembered: a session waits a minute for its client. */
+const maxMoved = 50_000;
 
 /** How long a hand-over waits for calls, in ms, and how often it looks. */
 const maxMethodWaitMs = 1_500;
@@ -60,6 +65,14 @@ export function handOver(context: DdpContext, deps: Deps) {
 	const tag = context.instanceTag;
 	let stopOffering: (() => Promise<void>) | undefined;
 	const offered = new Map<string, { session: Session; timer: NodeJS.Timeout }>();
+
+	/** Where sessions have gone that were made elsewhere, the oldest first. */
+	const moved = new Map<string, string>();
+
+	function ownerOf(id: string): string | null {
+		const made = tagOf(id);
+		return made === null ? null : (moved.get(id) ?? made);
+	}
 
 	/** Ends an offer. @returns Its session, unless that is gone */
 	function close(id: string): Session | null {
@@ -103,6 +116,10 @@ export function handOver(context: DdpContext, deps: Deps) {
 			deps.discard(session);
 			return handed;
 		},
+		async free(id) {
+			close(id);
+			return null;
+		},
 		async discard(id) {
 			const session = close(id);
 			if (session !== null) deps.discard(session);
@@ -110,10 +127,11 @@ export function handOver(context: DdpContext, deps: Deps) {
 		},
 	};
 
-	/** Asks the streamer that made the id. */
+	/** Asks the streamer that has the session: the one that made its id, or to which it has gone since. */
 	async function ask<M extends keyof StreamerApi>(id: string, method: M): Promise<Awaited<ReturnType<StreamerApi[M]>>> {
-		const owner = tagOf(id);
-		const answer = await bus.call(`ddp-streamer-${owner ?? ''}.${method}`, [id], { deadlineMs: limits.handOverMs });
+		const answer = await bus.call(`ddp-streamer-${ownerOf(id) ?? ''}.${method}`, [id], {
+			deadlineMs: limits.handOverMs,
+		});
 		return (answer ?? null) as Awaited<ReturnType<StreamerApi[M]>>;
 	}
 
@@ -129,7 +147,9 @@ export function handOver(context: DdpContext, deps: Deps) {
 			await listenAgain(context, session, offer);
 			const handed = await ask(session.id, 'release');
 			if (handed === null || session.state !== 'open') return null;
-			return catchUp(context, session, handed) ? session : null;
+			if (!catchUp(context, session, handed)) return null;
+			announce(session.id);
+			return session;
 		} catch (error) {
 			if (!(error instanceof ClientError)) context.log.error({ err: error }, 'a session could not be taken over');
 			return null;
@@ -139,20 +159,41 @@ export function handOver(context: DdpContext, deps: Deps) {
 		}
 	}
 
+	/** Tells the other streamers where the session is now: its id still names the one that made it. */
+	function announce(id: string): void {
+		try {
+			bus.publish({
+				key: 'all:streamers',
+				parts: [{ kind: 'record', record: 'sessionMoved', action: 'updated', body: { id, tag } }],
+			});
+		} catch (error) {
+			context.log.warn({ err: error }, 'other streamers could not be told of a session that moved here');
+		}
+	}
+
 	return {
+		/** A session has gone to another streamer. */
+		onMoved({ id, tag: owner }: { id: string; tag: string }): void {
+			moved.delete(id);
+			if (tagOf(`${owner}${id.slice(tagLength)}`) === null) return;
+			moved.set(id, owner);
+			const [oldest] = moved.keys();
+			if (moved.size > maxMoved && oldest !== undefined) moved.delete(oldest);
+		},
+
 		/** Asks for a session that another streamer made. null: plain start. */
 		async claim(session: Session, id: string): Promise<Claim | null> {
-			const owner = tagOf(id);
+			const owner = ownerOf(id);
 			if (owner === null || owner === tag || bus.state !== 'connected') return null;
 			const offer = await ask(id, 'offer').catch(() => null);
 			if (offer === null) return null;
-			const discard = () => void ask(id, 'discard').catch(() => undefined);
+			const tell = (method: 'free' | 'discard') => () => void ask(id, method).catch(() => undefined);
 			return {
 				uid: offer.uid,
 				endsAt: context.clock.monotonic() + limits.resumeLoginMs,
 				adopt: (_session, login) => adopt(session, offer, login),
-				discard,
-				release: discard,
+				discard: tell('discard'),
+				release: tell('free'),
 			};
 		},
 
@@ -161,6 +202,7 @@ export function handOver(context: DdpContext, deps: Deps) {
 				bus.serve(`ddp-streamer-${tag}`, {
 					offer: ([id]) => api.offer(String(id)),
 					release: ([id]) => api.release(String(id)),
+					free: ([id]) => api.free(String(id)),
 					discard: ([id]) => api.discard(String(id)),
 				}),
 				bus.serve('ddp-streamer', { hello: async () => true }),

@@ -238,6 +238,44 @@ test('sessions change the streamer: nothing is lost in between, and the old one 
 	assert.deepEqual([one.ddp.stats().detached, two.ddp.stats().subscriptions], [0, 1]);
 });
 
+test('a session moves on and back: each streamer knows where it is, whoever made its id', async (t) => {
+	const one = await streamerRig(t);
+	const two = await streamerRig(t, { beside: one });
+	const three = await streamerRig(t, { beside: one });
+	const { socket, session } = await anaIn(one);
+	let before = socket;
+	for (const [index, rig] of [two, three, one, one, two].entries()) {
+		before.terminate();
+		await until(() => one.ddp.stats().detached + two.ddp.stats().detached + three.ddp.stats().detached === 1);
+		say(one, `missed ${index}`);
+		const back = await comeBack(rig, session);
+		await back.socket.next(isLoggedIn);
+		assert.equal(back.isResumed, true, `return ${index}`);
+		assert.equal(messages(back.socket).at(-1), `missed ${index}`);
+		await prove(rig, back.socket);
+		before = back.socket;
+	}
+});
+
+test('a client that vanishes between its claim and its login may come again, also elsewhere', async (t) => {
+	const one = await streamerRig(t);
+	const two = await streamerRig(t, { beside: one });
+	const { socket, session } = await anaIn(one);
+	socket.terminate();
+	await until(() => one.ddp.stats().detached === 1);
+	for (const rig of [two, one]) {
+		const first = await rig.connect();
+		first.send({ msg: 'connect', version: '1', support: ['1'], session });
+		await first.next(({ msg }) => msg === 'connected');
+		first.terminate();
+		await until(() => rig.ddp.stats().sockets === 0);
+	}
+	say(one, 'kept');
+	const back = await comeBack(two, session);
+	await back.socket.next(isLoggedIn);
+	assert.deepEqual([back.isResumed, messages(back.socket)], [true, ['kept']]);
+});
+
 test('a streamer that stops hands its sessions over; one that is alone ends them at once', async (t) => {
 	const one = await streamerRig(t, { limits: { lingerMs: 5_000 } });
 	const two = await streamerRig(t, { beside: one });

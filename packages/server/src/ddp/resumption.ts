@@ -79,6 +79,11 @@ export function resumption(context: DdpContext) {
 		if (own.length >= limits.maxDetachedPerUser && first !== undefined) discard(first);
 	}
 
+	function wentOn(session: Session): void {
+		resumed += 1;
+		byId.set(session.id, session);
+	}
+
 	return {
 		/** Makes what can be taken over known under its id. */
 		register(session: Session): void {
@@ -101,7 +106,7 @@ export function resumption(context: DdpContext) {
 			if (claim === null || claim.uid !== null) return;
 			session.claim = null;
 			const goesOn = await claim.adopt(session, null);
-			if (goesOn !== null) resumed += 1;
+			if (goesOn !== null) wentOn(goesOn);
 			else session.giveUp(1012, 'SERVICE_RESTART');
 		},
 
@@ -118,9 +123,9 @@ export function resumption(context: DdpContext) {
 				return null;
 			}
 			const goesOn = await claim.adopt(session, login);
+			session.claim = goesOn === null ? claim : null;
 			if (goesOn === null) refuse(session);
-			else resumed += 1;
-			session.claim = null;
+			else wentOn(goesOn);
 			return goesOn;
 		},
 
@@ -177,6 +182,9 @@ export function resumption(context: DdpContext) {
 		},
 
 		discard,
+
+		/** Another streamer tells that it has a session now. */
+		onMoved: others.onMoved,
 
 		/** Answers other streamers. @returns Ends it */
 		serve: (): Promise<() => Promise<void>> => others.serve(),

@@ -61,7 +61,7 @@ export function ddpServer(deps: DdpServerDeps) {
 		onEnvelope: router.handle,
 		onAnyRoom: anyRoomRouter(context),
 	});
-	const always = (['all:hub', 'all:permissions', 'all:roles', 'all:settings'] as const).map((key) =>
+	const always = (['all:hub', 'all:permissions', 'all:roles', 'all:settings', 'all:streamers'] as const).map((key) =>
 		context.interest.acquire(key),
 	);
 	deps.membership.attach({

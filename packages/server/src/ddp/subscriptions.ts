@@ -47,13 +47,13 @@ async function open(context: DdpContext, session: Session, { id, name, params }:
 	if (session.subs.size >= context.limits.maxSubs) throw new ClientError('too-many-requests', 'Too many subscriptions');
 	const sub = newSub(context, session, id, name, params);
 	if (isStreamSub(sub)) {
-		session.subs.set(id, sub);
+		session.subs.add(sub);
 		await activate(context, session, sub, true);
 		return;
 	}
 	const publish = publications.get(name);
 	if (publish === undefined) throw notFound(name);
-	session.subs.set(id, sub);
+	session.subs.add(sub);
 	await publishDocuments(context, session, sub, publish);
 }
 
@@ -190,7 +190,7 @@ export async function restoreSub(
 	if (session.subs.has(id)) return;
 	const sub = newSub(context, session, id, name, parseEjson(params) as unknown[]);
 	sub.isAnnounced = true;
-	session.subs.set(id, sub);
+	session.subs.add(sub);
 	const publish = publications.get(name);
 	if (publish !== undefined) return publishDocuments(context, session, sub, publish);
 	if (!isStreamSub(sub)) return endSub(context, session, sub);
@@ -227,7 +227,7 @@ export function unsubscribe(context: DdpContext, session: Session, id: string): 
 /** Ends a sub without a word: delivery stops now, its documents go, nothing of it is kept. */
 export function endSub(context: DdpContext, session: Session, sub: Sub): void {
 	sub.state = 'ended';
-	if (session.subs.get(sub.id) === sub) session.subs.delete(sub.id);
+	session.subs.delete(sub);
 	if (sub.stream === null) {
 		session.documents.dropAll(sub.id);
 		return;
