@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { EventKey, EventPart, RecordBodies, RecordName } from '@rookery/protocol/events.ts';
 import type { Permission, Role, Room, Setting, User } from '@rookery/protocol/records.ts';
 import { streams } from '../streams/streams.ts';
+import { allowingAuthorization } from '../testing/authorization.ts';
 import { streamerRig, type StreamerRig } from '../testing/streamer.ts';
 import type { TestSocket } from '../testing/sockets.ts';
 
@@ -137,4 +138,26 @@ test('other roles of the caller, or the end of a role, are judged within the sec
 	await bob.next(({ msg, id }) => msg === 'nosub' && id === 'i');
 	await bob.settled();
 	assert.deepEqual([ended(ana), ended(bob)], [['i'], ['i']]);
+});
+
+test('a hundred changes at once are judged a few times, and the last one counts', async (t) => {
+	let asked = 0;
+	const rights = { isAllowed: true };
+	const rig = await streamerRig(t, {
+		authorization: allowingAuthorization({
+			canReadRoom: async () => {
+				asked += 1;
+				return rights.isAllowed;
+			},
+		}),
+	});
+	const socket = await rig.login('ana');
+	await subscribed(socket, 'm', 'room-messages', 'r');
+	const before = asked;
+	for (let count = 0; count < 300; count++) say(rig, 'all:permissions', 'roomAccess', { rid: `room ${count}` });
+	await rig.bus.flush();
+	await socket.settled();
+	rights.isAllowed = false;
+	await socket.next(({ msg, id }) => msg === 'nosub' && id === 'm');
+	assert.ok(asked - before <= 6, `${asked - before} questions`);
 });

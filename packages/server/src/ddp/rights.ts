@@ -6,8 +6,17 @@ import { rejudge, rejudgeAll, revokeSub } from './subscriptions.ts';
 /** Fields of a room that decide who may read it. */
 const decidingFields = new Set(['t', 'teamId', 'teamMain', 'prid', 'abacAttributes', 'open', 'servedBy', 'v']);
 
+/** Which subscriptions are to be judged. */
+type Choice = (sub: Sub) => boolean;
+
 /** As many questions travel together. */
 const judgedPerTurn = 1_000;
+
+/** Changes that concern everybody are judged together when they come faster than this, in ms. */
+const widelyEveryMs = 200;
+
+/** With more changes than this at once everything is judged. */
+const maxChoices = 100;
 
 function nextTurn(): Promise<void> {
 	return new Promise((resolve) => {
@@ -24,6 +33,8 @@ function nextTurn(): Promise<void> {
  */
 export function rightsWatch(context: DdpContext) {
 	const later = new Set<NodeJS.Timeout>();
+	const choices: Choice[] = [];
+	let wideTimer: NodeJS.Timeout | null = null;
 
 	function again(judge: () => void): void {
 		const timer = setTimeout(() => {
@@ -34,7 +45,7 @@ export function rightsWatch(context: DdpContext) {
 	}
 
 	/** @param hold Keeps events back until the answer: then all are held before this returns. */
-	function judgeSubs(sessions: () => Iterable<Session>, fits: (sub: Sub) => boolean, hold: boolean): void {
+	function judgeSubs(sessions: () => Iterable<Session>, fits: Choice, hold: boolean): void {
 		if (hold) {
 			for (const session of sessions()) judgeSession(session, fits, true);
 		} else {
@@ -43,8 +54,24 @@ export function rightsWatch(context: DdpContext) {
 		again(() => void judgeInTurns(sessions(), fits));
 	}
 
+	/** Judges subscriptions of everybody: when much changes at once a few times, not once for each change. */
+	function judgeWidely(fits: Choice): void {
+		if (choices.length <= maxChoices) choices.push(fits);
+		if (wideTimer === null) judgeChosen();
+	}
+
+	function judgeChosen(): void {
+		const chosen = choices.splice(0);
+		const fits: Choice = chosen.length > maxChoices ? () => true : (sub) => chosen.some((choice) => choice(sub));
+		judgeSubs(everybody, fits, false);
+		wideTimer = setTimeout(() => {
+			wideTimer = null;
+			if (choices.length > 0) judgeChosen();
+		}, widelyEveryMs).unref();
+	}
+
 	/** Many subscriptions are judged a part at a time: others have their turn in between. */
-	async function judgeInTurns(sessions: Iterable<Session>, fits: (sub: Sub) => boolean): Promise<void> {
+	async function judgeInTurns(sessions: Iterable<Session>, fits: Choice): Promise<void> {
 		let judged = 0;
 		// As they are now: others come and go in between.
 		const present = [...sessions];
@@ -57,7 +84,7 @@ export function rightsWatch(context: DdpContext) {
 	}
 
 	/** @returns How many of its subscriptions were judged. */
-	function judgeSession(session: Session, fits: (sub: Sub) => boolean, hold: boolean): number {
+	function judgeSession(session: Session, fits: Choice, hold: boolean): number {
 		let judged = 0;
 		for (const sub of session.subs.values()) {
 			if (!fits(sub)) continue;
@@ -101,11 +128,11 @@ export function rightsWatch(context: DdpContext) {
 		/** Who may read a room may have changed, and with it who may read rooms that depend on it. @param rid '': any room */
 		roomAccess(rid: string): void {
 			judgeSubs(everybody, (sub) => isOfRoom(sub, rid), true);
-			judgeSubs(everybody, (sub) => isOfAnyRoom(sub) && !isOfRoom(sub, rid), false);
+			judgeWidely((sub) => isOfAnyRoom(sub) && !isOfRoom(sub, rid));
 		},
 
 		permission({ _id }: Permission): void {
-			judgeSubs(everybody, (sub) => dependsOn(sub, 'permissions', _id), false);
+			judgeWidely((sub) => dependsOn(sub, 'permissions', _id));
 			context.membership.onRightsChanged();
 		},
 
@@ -114,7 +141,7 @@ export function rightsWatch(context: DdpContext) {
 				[stream.read, ...stream.events.values()].some(({ settings }) => settings.includes(id)),
 			);
 			if (!isRead) return;
-			judgeSubs(everybody, (sub) => dependsOn(sub, 'settings', id), false);
+			judgeWidely((sub) => dependsOn(sub, 'settings', id));
 			context.membership.onRightsChanged();
 		},
 
@@ -131,13 +158,14 @@ export function rightsWatch(context: DdpContext) {
 
 		/** A role was removed. */
 		everything(): void {
-			judgeSubs(everybody, (sub) => (ruleOf(sub)?.permissions.length ?? 0) > 0, false);
+			judgeWidely((sub) => (ruleOf(sub)?.permissions.length ?? 0) > 0);
 			context.membership.onRightsChanged();
 		},
 
 		stop(): void {
 			for (const timer of later) clearTimeout(timer);
 			later.clear();
+			if (wideTimer !== null) clearTimeout(wideTimer);
 		},
 	};
 }
