@@ -98,8 +98,6 @@ export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 	private plainPings = 0;
 	private lastProofAt: number;
 	private isProofDue = false;
-	/** Something was sent that is not in the log: without a proof it cannot be sent again. */
-	private hasUnlogged = false;
 	answers: KeptAnswers | null = null;
 
 	constructor(context: DdpContext, socket: ClientSocket, link: SocketLink) {
@@ -139,7 +137,7 @@ export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 
 	/** Tells this client alone, as an event: it is told again when it comes back. */
 	tell(frame: OutFrame): void {
-		this.deliver(frame, 'event', this.context.recent.append(privateKey(this), frame, undefined, null));
+		this.deliver(frame, 'event', this.context.recent.append(privateKey(this), frame));
 	}
 
 	/** Keeps an answer, for a client that asks again on another socket. */
@@ -216,7 +214,6 @@ export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 		this.answers?.prove();
 		if (this.answers?.isEmpty === true) this.answers = null;
 		this.proofPing = 0;
-		this.hasUnlogged = false;
 		this.lastProofAt = this.context.clock.monotonic();
 		this.unproven = this.unprovenSincePing;
 		this.unprovenSincePing = 0;
@@ -266,17 +263,9 @@ export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 		this.lastProofAt = this.context.clock.monotonic() - this.context.limits.proofEveryMs;
 	}
 
-	/** Sends frames that are not in the log. Should the socket go before they are proven, the client starts plainly. */
-	sendUnlogged(frames: OutFrame[]): void {
-		if (frames.length === 0) return;
-		this.hasUnlogged = true;
-		for (const frame of frames) this.send(frame, 'own');
-	}
-
 	/** Whether everything the client may not have is still at hand. */
 	get isCovered(): boolean {
 		const { firstUnproven } = this;
-		if (this.hasUnlogged) return false;
 		return firstUnproven === 0 || this.context.recent.covers(firstUnproven);
 	}
 }

@@ -5,6 +5,8 @@ import type { OutFrame } from './out-frame.ts';
 export type LogEntry = {
 	/** Grows by one with each frame; the first is 1. */
 	readonly index: number;
+	/** Its place among the others: mostly the index; what was sent elsewhere before stands in front of what came here. */
+	readonly order: number;
 	readonly key: string;
 	readonly frame: OutFrame;
 	/** Session that caused the event and did not get it. */
@@ -25,6 +27,9 @@ type Options = {
 	/** Now, on the monotonic clock. */
 	now(): number;
 };
+
+/** What else is known of a frame. */
+type Told = { originId?: string | undefined; pos?: Pos | null; order?: number };
 
 /** Besides the text itself: entry, frame, encoded forms. */
 const entryOverhead = 256;
@@ -64,11 +69,26 @@ export function eventLog({ maxAgeMs, maxBytes, now }: Options) {
 	}
 
 	return {
-		/** Keeps a frame. @returns Its index */
-		append(key: string, frame: OutFrame, originId: string | undefined, pos: Pos | null): number {
+		/**
+		 * Keeps a frame.
+		 *
+		 * @param order Its place, when that is not behind all others.
+		 * @returns Its index
+		 */
+		append(key: string, frame: OutFrame, { originId, pos = null, order }: Told = {}): number {
 			const index = nextIndex++;
 			const size = sizeOf(frame);
-			const entry: LogEntry = { index, key, frame: kept(frame), originId, pos, at: now(), bytes: size, next: null };
+			const entry: LogEntry = {
+				index,
+				order: order ?? index,
+				key,
+				frame: kept(frame),
+				originId,
+				pos,
+				at: now(),
+				bytes: size,
+				next: null,
+			};
 			entries.push(entry);
 			bytes += size;
 			const chain = keys.get(key);

@@ -174,7 +174,7 @@ export function fanoutTable(log: EventLog) {
 			const found = keys.get(key);
 			if (found === undefined && (sessions === null || sessions.length === 0)) return;
 			const made = frame();
-			const index = passing.test(key) ? 0 : log.append(key, made, originId, position);
+			const index = passing.test(key) ? 0 : log.append(key, made, { originId, pos: position });
 			for (const receiver of sessions ?? []) if (receiver.id !== originId) receiver.deliver(made, kind, index);
 			if (found === undefined) return;
 			if (!(found instanceof Map)) {

@@ -11,7 +11,7 @@ import { enter, publishUser } from './identity.ts';
 import { KeptAnswers, textOf } from './kept-answers.ts';
 import { outFrame } from './out-frame.ts';
 import { changeWatch, newWatch } from './presence-watch.ts';
-import { missedBy, replay } from './replay.ts';
+import { handedKey, keyOfHanded, missedBy, replay } from './replay.ts';
 import type { LogEntry } from './event-log.ts';
 import { restoreSub } from './subscriptions.ts';
 
@@ -109,7 +109,7 @@ export function handOver(context: DdpContext, deps: Deps) {
 			const { firstUnproven, answers } = session;
 			const missed = firstUnproven === 0 ? [] : missedBy(context, session, firstUnproven);
 			const handed: Handed = {
-				frames: missed.map(({ key, frame }) => ({ key, text: textOf(frame) })),
+				frames: missed.map(({ key, frame }) => ({ key: keyOfHanded(session, key), text: textOf(frame) })),
 				answers: answers?.entries() ?? [],
 				have: context.lastPosition,
 			};
@@ -147,7 +147,7 @@ export function handOver(context: DdpContext, deps: Deps) {
 			await listenAgain(context, session, offer);
 			const handed = await ask(session.id, 'release');
 			if (handed === null || session.state !== 'open') return null;
-			if (!catchUp(context, session, handed)) return null;
+			if (!catchUp(context, session, handed, since)) return null;
 			announce(session.id);
 			return session;
 		} catch (error) {
@@ -241,13 +241,14 @@ async function listenAgain(context: DdpContext, session: Session, { subs, watch 
 }
 
 /** First what the earlier streamer has, then what was heard here since and it had not heard. */
-function catchUp(context: DdpContext, session: Session, { frames, answers, have }: Handed): boolean {
-	const heard = new Set([...session.subs.values()].map(({ listensTo }) => listensTo));
-	const isWatched = (key: string) => session.watch?.uids.has(key.slice('user-presence/'.length)) === true;
+function catchUp(context: DdpContext, session: Session, { frames, answers, have }: Handed, since: number): boolean {
 	session.answers = new KeptAnswers(context.answerBytes);
 	for (const { id, asked, text } of answers) session.answers.keep(id, asked, outFrame(text), false);
-	const wanted = frames.filter(({ key }) => heard.has(key) || key === privateKey(session) || isWatched(key));
-	session.sendUnlogged(wanted.map(({ text }) => outFrame(text)));
+	for (const [index, { key, text }] of frames.entries()) {
+		const order = since - 1 + (index + 1) / (frames.length + 1);
+		const own = key === privateKey(session) ? key : handedKey(session, key);
+		context.recent.append(own, outFrame(text), { order });
+	}
 	return replay(context, session, (entry) => isNewer(entry, have));
 }
 

@@ -94,7 +94,7 @@ export function deliverPresence(context: DdpContext, change: PresenceChange): vo
 	if (sessions === undefined) return;
 	const frame = presenceFrame(change);
 	const kind = { coalesce: () => `user-presence/${change.uid}` };
-	const index = context.recent.append(watchKey(change.uid), frame, undefined, null);
+	const index = context.recent.append(watchKey(change.uid), frame);
 	for (const session of sessions) {
 		if (session.actor !== null) session.deliver(frame, kind, index);
 	}

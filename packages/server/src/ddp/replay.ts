@@ -23,9 +23,21 @@ export function replay(
 	let bytes = 0;
 	for (const entry of entries) bytes += entry.bytes;
 	if (bytes > context.limits.maxReplayBytes) return false;
-	session.restartProof(entries[0]?.index ?? 0);
+	const indexes = entries.map(({ index }) => index);
+	session.restartProof(indexes.reduce((first, index) => Math.min(first, index), indexes[0] ?? 0));
 	for (const { frame } of entries) session.send(frame, 'own');
 	return true;
+}
+
+/** Where a frame of a key stands that the session's earlier streamer sent, or should have: it is meant for this one alone. */
+export function handedKey(session: Session, key: string): string {
+	return `${privateKey(session)}\n${key}`;
+}
+
+/** The key of a frame, wherever it was sent first. */
+export function keyOfHanded(session: Session, key: string): string {
+	const prefix = handedKey(session, '');
+	return key.startsWith(prefix) ? key.slice(prefix.length) : key;
 }
 
 /**
@@ -43,11 +55,15 @@ export function missedBy(context: DdpContext, session: Session, from: number): L
 		const before = fanout.heldFrom(listensTo, session) ?? Number.POSITIVE_INFINITY;
 		const entries = recent.since(listensTo, Math.max(from, since));
 		collect(entries.filter(({ index }) => index < before));
+		collect(recent.since(handedKey(session, listensTo), from));
 	}
 	if (session.watch !== null && session.actor !== null) {
 		const since = Math.max(from, session.watch.since);
-		for (const uid of session.watch.uids) collect(recent.since(watchKey(uid), since).slice(-1));
+		for (const uid of session.watch.uids) {
+			const entries = [handedKey(session, watchKey(uid)), watchKey(uid)].flatMap((key) => recent.since(key, since));
+			collect(entries.slice(-1));
+		}
 	}
 	collect(recent.since(privateKey(session), from));
-	return [...found.values()].sort((one, other) => one.index - other.index);
+	return [...found.values()].sort((one, other) => one.order - other.order);
 }

@@ -257,6 +257,32 @@ test('a session moves on and back: each streamer knows where it is, whoever made
 	}
 });
 
+test('what one streamer handed over and was not proven is handed on, in order, unless the room was lost', async (t) => {
+	const rigs = [await streamerRig(t)];
+	const [one] = rigs;
+	assert.ok(one !== undefined);
+	for (let count = 1; count < 4; count++) rigs.push(await streamerRig(t, { beside: one }));
+	const { socket, session } = await anaIn(one);
+	let before = socket;
+	const said: string[] = [];
+	for (const [index, rig] of rigs.entries()) {
+		before.terminate();
+		await until(() => rigs.reduce((sum, { ddp }) => sum + ddp.stats().detached, 0) === 1);
+		said.push(`missed ${index}`);
+		say(one, `missed ${index}`);
+		const back = await comeBack(rig, session);
+		await back.socket.next(isLoggedIn);
+		assert.deepEqual([back.isResumed, messages(back.socket)], [true, said]);
+		before = back.socket;
+	}
+	await before.unsub('room');
+	before.terminate();
+	await until(() => rigs.reduce((sum, { ddp }) => sum + ddp.stats().detached, 0) === 1);
+	const last = await comeBack(one, session);
+	await last.socket.next(isLoggedIn);
+	assert.deepEqual([last.isResumed, messages(last.socket)], [true, []]);
+});
+
 test('a client that vanishes between its claim and its login may come again, also elsewhere', async (t) => {
 	const one = await streamerRig(t);
 	const two = await streamerRig(t, { beside: one });

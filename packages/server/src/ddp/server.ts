@@ -127,7 +127,10 @@ export function ddpServer(deps: DdpServerDeps) {
 		/** Takes no more sockets and closes the open ones with 1012, spread over the drain time. */
 		async stop(): Promise<void> {
 			isStopping = true;
-			if (!(await context.resumption.hasPeers())) context.resumption.keepNone();
+			if (!(await context.resumption.hasPeers())) {
+				context.resumption.keepNone();
+				for (const session of context.detached) endSession(context, session);
+			}
 			await closeSpread(withSocket(context), limits.drainSpreadMs);
 			await handedOver(context);
 			context.resumption.keepNone();
