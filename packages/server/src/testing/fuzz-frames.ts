@@ -204,9 +204,10 @@ function subName(pick: Choices): string {
 
 function subParams(pick: Choices): Json[] {
 	const event = pick.one(events);
-	return pick.chance(0.5) ? [event, pick.one(poisons)] : [event, ...anything(pick, pick.below(3))];
+	return [event, ...anything(pick, pick.below(4))];
 }
 
+/** Values that may be changed. */
 function anything(pick: Choices, count: number): Json[] {
 	return Array.from({ length: count }, () => structuredClone(pick.one([...poisons, ...events])));
 }
