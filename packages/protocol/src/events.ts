@@ -99,8 +99,13 @@ export type RecordBodies = {
 	presenceReplica: { instance: string; isSynced: boolean; isLeaving: boolean };
 	/** Key `all:presence-replicas`: a chosen status or text was stored, the owner of the user has to announce it. */
 	presenceChoice: { uid: string; isVisible: boolean; previousStatus: UserStatus };
-	/** Key `all:streamers`: a session of a client is on another streamer from now on; `tag` is the name of that one's boot. */
-	sessionMoved: { id: string; tag: string };
+	/**
+	 * Key `all:streamers`: these sessions are on a streamer that has not made their ids; `tag` names the boot of the one that
+	 * has them now.
+	 */
+	sessionsMoved: { ids: string[]; tag: string };
+	/** Key `all:streamers`: a streamer has started and knows of no session that has moved. */
+	streamerStarted: { tag: string };
 	/** Key `all:hub`: changes were missed for good. Whoever holds anything that events keep current reads it anew. */
 	resync: { epoch: number; reason: string };
 	/** Key `user:<uid>`: login tokens stopped being valid. `hashedTokens` null = all of the user. */

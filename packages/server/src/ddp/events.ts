@@ -86,8 +86,10 @@ export function eventRouter(context: DdpContext, rights: RightsWatch, onLost: ()
 				const { uid, hashedTokens } = body as RecordBodies['logout'];
 				return revokeTokens(context, uid, hashedTokens);
 			}
-			case 'sessionMoved':
-				return context.resumption.onMoved(body as RecordBodies['sessionMoved']);
+			case 'sessionsMoved':
+				return context.resumption.onMoved(body as RecordBodies['sessionsMoved']);
+			case 'streamerStarted':
+				return context.resumption.tellMoved();
 			case 'resync':
 				return onLost();
 			// Between streamers and presence, on keys of their own.

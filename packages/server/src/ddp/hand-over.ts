@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ClientError } from '@rookery/protocol/errors.ts';
-import type { Pos } from '@rookery/protocol/events.ts';
+import type { EventPart, Pos } from '@rookery/protocol/events.ts';
 import { randomId } from '@rookery/protocol/ids.ts';
 import type { UserId } from '@rookery/protocol/records.ts';
 import type { LoginResult } from '../services/contracts.ts';
@@ -44,6 +44,9 @@ const tagLength = 12;
 
 /** Moves that are remembered: a session waits a minute for its client. */
 const maxMoved = 50_000;
+
+/** Ids in one event: some 70 KiB. */
+const maxIds = 2_000;
 
 /** How long a hand-over waits for calls, in ms, and how often it looks. */
 const maxMethodWaitMs = 1_500;
@@ -148,7 +151,7 @@ export function handOver(context: DdpContext, deps: Deps) {
 			const handed = await ask(session.id, 'release');
 			if (handed === null || session.state !== 'open') return null;
 			if (!catchUp(context, session, handed, since)) return null;
-			announce(session.id);
+			announce([session.id]);
 			return session;
 		} catch (error) {
 			if (!(error instanceof ClientError)) context.log.error({ err: error }, 'a session could not be taken over');
@@ -159,26 +162,45 @@ export function handOver(context: DdpContext, deps: Deps) {
 		}
 	}
 
-	/** Tells the other streamers where the session is now: its id still names the one that made it. */
-	function announce(id: string): void {
+	function publish(part: EventPart): void {
 		try {
-			bus.publish({
-				key: 'all:streamers',
-				parts: [{ kind: 'record', record: 'sessionMoved', action: 'updated', body: { id, tag } }],
-			});
+			bus.publish({ key: 'all:streamers', parts: [part] });
 		} catch (error) {
-			context.log.warn({ err: error }, 'other streamers could not be told of a session that moved here');
+			context.log.warn({ err: error }, 'other streamers could not be told of sessions that have moved');
 		}
 	}
 
+	/** Tells the other streamers where sessions are now: their ids still name the ones that made them. */
+	function announce(ids: string[]): void {
+		for (let at = 0; at < ids.length; at += maxIds) {
+			const body = { ids: ids.slice(at, at + maxIds), tag };
+			publish({ kind: 'record', record: 'sessionsMoved', action: 'updated', body });
+		}
+	}
+
+	function remember(id: string, owner: string): void {
+		moved.delete(id);
+		moved.set(id, owner);
+		const [oldest] = moved.keys();
+		if (moved.size > maxMoved && oldest !== undefined) moved.delete(oldest);
+	}
+
 	return {
-		/** A session has gone to another streamer. */
-		onMoved({ id, tag: owner }: { id: string; tag: string }): void {
-			moved.delete(id);
-			if (tagOf(`${owner}${id.slice(tagLength)}`) === null) return;
-			moved.set(id, owner);
-			const [oldest] = moved.keys();
-			if (moved.size > maxMoved && oldest !== undefined) moved.delete(oldest);
+		/** Sessions have gone to another streamer. */
+		onMoved({ ids, tag: owner }: { ids: string[]; tag: string }): void {
+			if (/^[A-Za-z0-9]{12}$/.test(owner)) for (const id of ids) remember(id, owner);
+		},
+
+		/** Tells a streamer that has just started which sessions are here although others made them. */
+		tellMoved(sessions: Iterable<Session>): void {
+			const ids: string[] = [];
+			for (const { id } of sessions) if (tagOf(id) !== tag) ids.push(id);
+			announce(ids);
+		},
+
+		/** Asks where sessions are that have moved before this start. */
+		askMoved(): void {
+			publish({ kind: 'record', record: 'streamerStarted', action: 'inserted', body: { tag } });
 		},
 
 		/** Asks for a session that another streamer made. null: plain start. */

@@ -257,6 +257,27 @@ test('a session moves on and back: each streamer knows where it is, whoever made
 	}
 });
 
+test('streamers are replaced one after the other: a session goes on through all of them', async (t) => {
+	const one = await streamerRig(t);
+	const two = await streamerRig(t, { beside: one });
+	const { socket, session } = await anaIn(one);
+	const moveTo = async (from: StreamerRig, to: StreamerRig, before: TestSocket) => {
+		const stopped = from.ddp.stop();
+		await before.closed;
+		const back = await comeBack(to, session);
+		await back.socket.next(isLoggedIn);
+		await stopped;
+		assert.equal(back.isResumed, true);
+		return back.socket;
+	};
+	const onTwo = await moveTo(one, two, socket);
+	const three = await streamerRig(t, { beside: one });
+	await onTwo.settled();
+	const onThree = await moveTo(two, three, onTwo);
+	say(one, 'at last');
+	await onThree.event('room-messages', 'r', ([message]) => (message as { msg: string }).msg === 'at last');
+});
+
 test('what one streamer handed over and was not proven is handed on, in order, unless the room was lost', async (t) => {
 	const rigs = [await streamerRig(t)];
 	const [one] = rigs;

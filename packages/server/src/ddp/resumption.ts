@@ -183,8 +183,14 @@ export function resumption(context: DdpContext) {
 
 		discard,
 
-		/** Another streamer tells that it has a session now. */
+		/** Another streamer tells that it has sessions now. */
 		onMoved: others.onMoved,
+
+		/** Another streamer has started: it is told what it cannot know. */
+		tellMoved: (): void => others.tellMoved(byId.values()),
+
+		/** This streamer has started. */
+		askMoved: others.askMoved,
 
 		/** Answers other streamers. @returns Ends it */
 		serve: (): Promise<() => Promise<void>> => others.serve(),

@@ -110,7 +110,7 @@ export function ddpServer(deps: DdpServerDeps) {
 	return {
 		...acceptor,
 		/** Resolves when changes of rights and settings are sure to be heard: take no sockets before. */
-		ready: Promise.all([serving, ...always.map(({ ready }) => ready)]).then(() => undefined),
+		ready: Promise.all([serving, ...always.map(({ ready }) => ready)]).then(() => context.resumption.askMoved()),
 		/** Numbers for metrics. */
 		stats() {
 			let subscriptions = 0;
