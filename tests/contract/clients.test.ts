@@ -1,44 +1,14 @@
 import assert from 'node:assert/strict';
-import { fork, type ChildProcess } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { resolve } from 'node:path';
-import { after, before, describe, test, type TestContext } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { WebSocket } from 'ws';
+import { startClient, told } from './client-programs.ts';
 import { createUser, ok, startServer, type Mode, type Session, type TestServer } from './server.ts';
 import { connect } from './socket.ts';
 
 /** Programs that we did not write, unmodified, against one process and against six. */
 
 const require = createRequire(import.meta.url);
-
-/** Starts a client program as a process of its own and waits for its first message. */
-async function startClient(t: TestContext, file: string, args: string[]): Promise<ChildProcess> {
-	const child = fork(resolve(import.meta.dirname, 'clients', file), args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
-	let output = '';
-	for (const stream of [child.stdout, child.stderr])
-		stream?.on('data', (chunk) => (output = (output + chunk).slice(-4000)));
-	t.after(() => void child.kill('SIGKILL'));
-	await new Promise<void>((resolve, reject) => {
-		const timer = setTimeout(() => reject(new Error(`${file} did not get ready: ${output}`)), 30_000);
-		child.once('message', () => (clearTimeout(timer), resolve()));
-		child.once('exit', (code) => (clearTimeout(timer), reject(new Error(`${file} ended with ${code}: ${output}`))));
-	});
-	return child;
-}
-
-/** The next message of a client program that fits. */
-function told(child: ChildProcess, fits: (message: any) => boolean): Promise<any> {
-	return new Promise((resolve, reject) => {
-		const timer = setTimeout(() => reject(new Error('the client said nothing that fits')), 20_000);
-		const listen = (message: any) => {
-			if (!fits(message)) return;
-			clearTimeout(timer);
-			child.off('message', listen);
-			resolve(message);
-		};
-		child.on('message', listen);
-	});
-}
 
 for (const mode of ['one process', 'six processes'] satisfies Mode[]) {
 	describe(`real clients, ${mode}`, { concurrency: false, timeout: 240_000 }, () => {

@@ -11,6 +11,8 @@ async function main() {
 	await client.subscribeRoom(rid);
 	await client.subscribeNotifyUser();
 	client.onMessage((message) => process.send({ message }));
+	// Said after each login that followed a lost connection: everything is subscribed again then.
+	(await client.socket).ddp.on('login', () => process.send({ back: true }));
 	process.send({ ready: true, userId: client.userId });
 	process.on('message', async (command) => {
 		try {
