@@ -205,6 +205,7 @@ const starters: Record<ProcessName, (shared: Shared) => Promise<Part>> = {
 			log,
 			...(onSocketClosed === undefined ? {} : { onSocketClosed }),
 			...(tally === undefined ? {} : { tally }),
+			...(config.maxSockets === null ? {} : { limits: { maxSockets: config.maxSockets } }),
 		});
 		await server.ready;
 		return {

@@ -121,6 +121,11 @@ export const variables = {
 		allowed: 'true or false',
 		fallback: 'false',
 	},
+	ROOKERY_MAX_SOCKETS: {
+		meaning: 'sockets one streamer takes; more are refused with 503',
+		allowed: 'a whole number from 1',
+		fallback: '50000',
+	},
 	HTTP_FORWARDED_COUNT: {
 		meaning: 'reverse proxies in front whose headers are trusted',
 		allowed: '0 to 100',

@@ -24,7 +24,7 @@ test('an empty environment gives the defaults', () => {
 	assert.equal(config.dataDirectory, '/home/ana/.rookery/data');
 	assert.equal(config.binDirectory, '/home/ana/.rookery/bin');
 	assert.equal(config.firstAdmin, null);
-	assert.deepEqual([config.allowedOrigins, config.isDeflateOn], [[], false]);
+	assert.deepEqual([config.allowedOrigins, config.isDeflateOn, config.maxSockets], [[], false, null]);
 	assert.notEqual(config.instanceId, readConfig({}).instanceId);
 });
 
@@ -89,6 +89,7 @@ const wrong: [name: keyof typeof variables, value: string, what: RegExp][] = [
 	['LOG_LEVEL', 'loud', /is no level/],
 	['LOG_FORMAT', 'xml', /is no format/],
 	['HTTP_FORWARDED_COUNT', '1.5', /no whole number/],
+	['ROOKERY_MAX_SOCKETS', '0', /ROOKERY_MAX_SOCKETS/],
 	['ROOKERY_ALLOWED_ORIGINS', 'https://a.example/path', /is no list of origins/],
 	['ROOKERY_ALLOWED_ORIGINS', 'https://a.example,,', /is no list of origins/],
 	['ROOKERY_ALLOWED_ORIGINS', '*', /is no list of origins/],

@@ -59,6 +59,8 @@ export type Config = {
 	allowedOrigins: string[];
 	/** Whether WebSockets are compressed for clients that offer it. */
 	isDeflateOn: boolean;
+	/** Sockets of one streamer; null = the default of the streamer. */
+	maxSockets: number | null;
 	/** Number of trusted reverse proxies. */
 	forwardedCount: number;
 	/** Variables of existing manifests that are set and mean nothing here. */
@@ -162,6 +164,7 @@ const schemas = {
 		.transform((value) => value.split(',').map((entry) => originOf(entry.trim())))
 		.refine(allAreOrigins, 'is no list of origins'),
 	ROOKERY_WEBSOCKET_DEFLATE: flag,
+	ROOKERY_MAX_SOCKETS: integer(1, 1_000_000),
 	HTTP_FORWARDED_COUNT: integer(0, 100),
 } satisfies Record<VariableName, z.ZodType>;
 
@@ -201,6 +204,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
 		logFormat: values.LOG_FORMAT ?? null,
 		allowedOrigins: values.ROOKERY_ALLOWED_ORIGINS ?? [],
 		isDeflateOn: values.ROOKERY_WEBSOCKET_DEFLATE ?? false,
+		maxSockets: values.ROOKERY_MAX_SOCKETS ?? null,
 		forwardedCount: values.HTTP_FORWARDED_COUNT ?? 0,
 		ignored: ignoredVariables.filter((name) => isSet(env[name])),
 		environment: env,
