@@ -111,17 +111,32 @@ function addressOf({ port }: Target): { host: string; port: number; protocol: st
 	return { host: '127.0.0.1', port, protocol: 'http:' };
 }
 
+/** Seconds, not the same for everybody: they do not all come back at once. */
+function retryAfter(): string {
+	return String(1 + Math.floor(Math.random() * 4));
+}
+
 /** Clients try again after a 503. */
 function unavailable(response: ServerResponse): void {
 	if (response.headersSent) {
 		response.destroy();
 		return;
 	}
-	response.writeHead(503, { 'content-type': 'application/json', 'retry-after': '1', 'cache-control': 'no-store' });
+	response.writeHead(503, {
+		'content-type': 'application/json',
+		'retry-after': retryAfter(),
+		'cache-control': 'no-store',
+	});
 	response.end('{"success":false,"error":"Service Unavailable"}');
 }
 
 function refuse(socket: Duplex): void {
 	if (socket.destroyed) return;
-	socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n');
+	const head = [
+		'HTTP/1.1 503 Service Unavailable',
+		'Connection: close',
+		`Retry-After: ${retryAfter()}`,
+		'Content-Length: 0',
+	];
+	socket.end(`${head.join('\r\n')}\r\n\r\n`);
 }
