@@ -10,13 +10,14 @@ import type { Stream } from '../streams/stream.ts';
 import type { AddressCounts } from './address-counts.ts';
 import type { ClientWork, Session } from './client-session.ts';
 import type { EventLog } from './event-log.ts';
-import type { FanoutTable } from './fanout.ts';
+import type { FanoutTable, Receiver } from './fanout.ts';
 import type { InterestTable } from './interest.ts';
 import type { AnswerBytes } from './kept-answers.ts';
 import type { DdpLimits } from './limits.ts';
 import type { LoginAdmission } from './login-admission.ts';
 import type { RateLimits } from './rates.ts';
 import type { Resumption } from './resumption.ts';
+import type { SpreadDelivery } from './spread.ts';
 import type { TokenProofs } from './token-proofs.ts';
 
 /** Tells presence of this process's connections. Batches and leases are its own business. */
@@ -50,6 +51,8 @@ export type DdpContext = {
 	rates: RateLimits;
 	/** What was sent lately, for sessions that come back. */
 	recent: EventLog;
+	/** Takes its time with what everybody hears. */
+	spread: SpreadDelivery<Receiver>;
 	/** Answers kept by all sessions together. */
 	answerBytes: AnswerBytes;
 	resumption: Resumption;

@@ -106,12 +106,13 @@ export function eventRouter(context: DdpContext, rights: RightsWatch, onLost: ()
 
 function deliverDirect(context: DdpContext, header: DirectPart, body: Uint8Array, origin: string | undefined): void {
 	const { stream, event } = header;
-	context.fanout.deliver(
-		`${stream}/${event}`,
-		() => eventFrame(stream, event, body),
-		kindOf(stream, event, body),
-		origin,
-	);
+	const key = `${stream}/${event}`;
+	if (context.streams.get(stream)?.spread.has(event) === true) {
+		const count = context.fanout.sizeOf(key);
+		if (count === 0) return;
+		return context.spread.deliver(count, context.fanout.portioned(key, eventFrame(stream, event, body), 'event'));
+	}
+	context.fanout.deliver(key, () => eventFrame(stream, event, body), kindOf(stream, event, body), origin);
 }
 
 /** Typing and status: of one person only the newest matters to a reader who is behind. */

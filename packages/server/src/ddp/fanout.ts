@@ -186,6 +186,21 @@ export function fanoutTable(log: EventLog) {
 			}
 		},
 
+		/**
+		 * Keeps a frame for who comes back, and returns what sends it to those listeners that fit: to all of them in portions.
+		 * Who stops to listen before his turn does not get it.
+		 */
+		portioned(key: string, frame: OutFrame, kind: SendKind): (fits: (receiver: Receiver) => boolean) => void {
+			const index = log.append(key, frame, { pos: position });
+			return (fits) => {
+				const found = keys.get(key);
+				if (found === undefined) return;
+				for (const place of found instanceof Map ? found.values() : [found]) {
+					if (fits(receiverOf(place))) hand(place, frame, kind, index);
+				}
+			};
+		},
+
 		/** What is delivered from now on, in this turn, says the change at this position; null: none. */
 		at(pos: Pos | null): void {
 			position = pos;

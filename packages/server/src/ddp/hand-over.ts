@@ -108,6 +108,7 @@ export function handOver(context: DdpContext, deps: Deps) {
 			const session = close(id);
 			if (session === null) return null;
 			await methodsEnded(session);
+			context.spread.flush();
 			if (!session.isCovered) return null;
 			const { firstUnproven, answers } = session;
 			const missed = firstUnproven === 0 ? [] : missedBy(context, session, firstUnproven);

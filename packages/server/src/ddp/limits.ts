@@ -69,6 +69,9 @@ export type DdpLimits = {
 	lingerMs: number;
 	/** Rights are judged again this long after a change, because authorization may hear of it later than we do. */
 	rejudgeMs: number;
+	/** With more listeners than this an event for everybody leaves in portions, over so long. */
+	spreadAbove: number;
+	spreadOverMs: number;
 };
 
 /** @see security contract 4; realtime contract 1.7, 2.3, 2.4 */
@@ -118,4 +121,6 @@ export const ddpLimits: DdpLimits = {
 	handOverMs: 3_000,
 	lingerMs: 5_000,
 	rejudgeMs: 600,
+	spreadAbove: 1_000,
+	spreadOverMs: 1_500,
 };

@@ -249,12 +249,17 @@ test('what is said on streams reaches whom it is for, under the real rules', asy
 			const refused = (await visitor.sub(`${name}-f`, `stream-${name}`, foreign, extra(v.token))) as { error: unknown };
 			assert.equal(refused.error, 'not-allowed');
 		}
+		const more = await visitor.sub('queue', 'stream-livechat-room', 'chat', false);
+		assert.equal(more, 'ready', 'the token was proved before');
+		const other = await it.connect();
+		const stranger = (await other.sub('queue', 'stream-livechat-room', 'chat', false)) as { error: unknown };
+		assert.equal(stranger.error, 'not-allowed');
 		const admin = await it.login(it.admin);
 		await read(admin, 'typing', 'notify-room', 'chat/typing');
 		await visitor.call('stream-notify-room', 'chat/typing', 'guest-1', true, { token: v.token });
 		assert.deepEqual(await admin.event('notify-room', 'chat/typing'), ['guest-1', true]);
 		await change(it, 'rocketchat_room', 'chat', { $set: { 'v.token': 'another' } });
-		for (const id of ['room-messages', 'notify-room', 'livechat-room']) await visitor.next(isEnd(id));
+		for (const id of ['room-messages', 'notify-room', 'livechat-room', 'queue']) await visitor.next(isEnd(id));
 	});
 });
 

@@ -14,12 +14,13 @@ import { eventFrame } from './answers.ts';
 import { batchedAuthorization } from './batched-authorization.ts';
 import type { DdpContext, PresenceReporter, Session } from './context.ts';
 import { eventRouter } from './events.ts';
-import { fanoutTable } from './fanout.ts';
+import { fanoutTable, type Receiver } from './fanout.ts';
 import { interestTable } from './interest.ts';
 import { ddpLimits, type DdpLimits } from './limits.ts';
 import { loginAdmission } from './login-admission.ts';
 import { rateLimits } from './rates.ts';
 import { rightsWatch } from './rights.ts';
+import { spreadDelivery } from './spread.ts';
 import { eventLog } from './event-log.ts';
 import { newInstanceTag } from './hand-over.ts';
 import { heartbeat, tickMs } from './heartbeat.ts';
@@ -127,6 +128,7 @@ export function ddpServer(deps: DdpServerDeps) {
 		/** Takes no more sockets and closes the open ones with 1012, spread over the drain time. */
 		async stop(): Promise<void> {
 			isStopping = true;
+			context.spread.flush();
 			if (!(await context.resumption.hasPeers())) {
 				context.resumption.keepNone();
 				for (const session of context.detached) endSession(context, session);
@@ -176,6 +178,7 @@ function makeContext(deps: DdpServerDeps, limits: DdpLimits): DdpContext {
 		interest: interestTable({ bus, graceMs: 0, onEnvelope: () => undefined, onAnyRoom: () => undefined }),
 		fanout: fanoutTable(recent),
 		recent,
+		spread: spreadDelivery<Receiver>({ maxAtOnce: limits.spreadAbove, overMs: limits.spreadOverMs }),
 		answerBytes: { used: 0, max: limits.maxAnswerBytes },
 		resumption: {} as DdpContext['resumption'],
 		rates: rateLimits({ settings, clock, ...told }),

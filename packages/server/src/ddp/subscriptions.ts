@@ -5,6 +5,7 @@ import { myMessages } from '../streams/room-messages.ts';
 import { nosub, ready, streamAdded } from './answers.ts';
 import type { DdpContext, Session } from './context.ts';
 import { loginOrTimeout } from './login-wait.ts';
+import { provenTokens } from './proven-tokens.ts';
 import { publications, type Publication } from './publications.ts';
 import { endWatch, watchPresence } from './presence-watch.ts';
 import { isStreamSub, Sub, type StreamSub, type Told } from './sub.ts';
@@ -154,7 +155,8 @@ function needsMembership({ stream, event, key }: StreamSub): boolean {
 
 function mayRead(context: DdpContext, session: Session, { stream, event, key, extra }: StreamSub): Promise<boolean> {
 	const services = { authorization: context.authorization, settings: context.settings };
-	return stream.mayRead({ actor: session.actor, event, key, extra, services });
+	const tokens = provenTokens(session, key['rid']);
+	return stream.mayRead({ actor: session.actor, event, key, extra, tokens, services });
 }
 
 /** `__my_messages__` is another stream for each user. */
