@@ -7,6 +7,8 @@ export type Contender = {
 	name: string;
 	/** Whose CPU counts. Asked before each run. */
 	pids: () => number[];
+	/** A little of the work, not measured: what has lain idle for long has to be fetched into the caches first. */
+	prepare?: () => Promise<void>;
 	/** Does the work once; resolves when all of it is done. @returns How many units it was. */
 	run: () => Promise<number>;
 };
@@ -56,7 +58,8 @@ export async function pairedRun(options: PairedOptions): Promise<Record<string, 
 	return variants;
 }
 
-async function measure({ pids, run }: Contender): Promise<Repetition> {
+async function measure({ pids, prepare, run }: Contender): Promise<Repetition> {
+	await prepare?.();
 	const processes = pids();
 	const before = readCpu(processes);
 	const startedAt = performance.now();

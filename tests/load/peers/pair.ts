@@ -17,6 +17,8 @@ export type Pair = {
 	stop(): Promise<void>;
 };
 
+const preparingTurns = 3;
+
 const programOf = (file: string): string => join(import.meta.dirname, file);
 
 /** Starts a server and connects its clients. */
@@ -45,6 +47,7 @@ export async function startPair(peer: PeerName, options: ServeOptions): Promise<
 		contender: (name, frames, deliveries) => ({
 			name,
 			pids: () => [server.pid],
+			prepare: () => order({ do: 'run', turns: preparingTurns, frames }),
 			async run() {
 				const turns = Math.ceil(deliveries / (frames * options.clients));
 				await order({ do: 'run', turns, frames });
