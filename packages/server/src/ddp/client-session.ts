@@ -144,7 +144,7 @@ export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 	keepAnswer(id: string, asked: string, answer: OutFrame): void {
 		if (!this.knowsPing || !this.mayResume) return;
 		this.answers ??= new KeptAnswers(this.context.answerBytes);
-		this.answers.keep(id, asked, answer, this.proofPing !== 0);
+		this.answers.keep(id, asked, answer, { socket: this.sockets, isBehindPing: this.proofPing !== 0 });
 		this.proveSoon();
 	}
 

@@ -87,7 +87,7 @@ function answerAgain(session: Session, id: string, asked: string): boolean {
 		earlier.isAskedAgain = true;
 		return true;
 	}
-	const kept = session.answers?.find(id, asked) ?? null;
+	const kept = session.answers?.find(id, asked, session.sockets) ?? null;
 	if (kept === null) return false;
 	session.send(kept, 'own');
 	finish(session, id);

@@ -45,6 +45,9 @@ const tagLength = 12;
 /** Moves that are remembered: a session waits a minute for its client. */
 const maxMoved = 50_000;
 
+/** Answers of another streamer: sent to a socket before all of this one's. */
+const elsewhere = { socket: 0, isBehindPing: false };
+
 /** Ids in one event: some 70 KiB. */
 const maxIds = 2_000;
 
@@ -266,7 +269,7 @@ async function listenAgain(context: DdpContext, session: Session, { subs, watch 
 /** First what the earlier streamer has, then what was heard here since and it had not heard. */
 function catchUp(context: DdpContext, session: Session, { frames, answers, have }: Handed, since: number): boolean {
 	session.answers = new KeptAnswers(context.answerBytes);
-	for (const { id, asked, text } of answers) session.answers.keep(id, asked, outFrame(text), false);
+	for (const { id, asked, text } of answers) session.answers.keep(id, asked, outFrame(text), elsewhere);
 	for (const [index, { key, text }] of frames.entries()) {
 		const order = since - 1 + (index + 1) / (frames.length + 1);
 		const own = key === privateKey(session) ? key : handedKey(session, key);

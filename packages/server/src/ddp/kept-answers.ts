@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { OutFrame } from './out-frame.ts';
 
-type Kept = { asked: string; answer: OutFrame; bytes: number; isBehindPing: boolean };
+type Kept = { asked: string; answer: OutFrame; bytes: number; isBehindPing: boolean; socket: number };
+
+/** How an answer was sent. */
+type Sent = { socket: number; isBehindPing: boolean };
 
 /** Bytes of answers that all sessions of a process keep. */
 export type AnswerBytes = { used: number; max: number };
@@ -22,21 +25,28 @@ export class KeptAnswers {
 		this.total = total;
 	}
 
-	/** @param isBehindPing It was sent behind a ping that is out: the pong proves nothing of it. */
-	keep(id: string, asked: string, answer: OutFrame, isBehindPing: boolean): void {
+	/**
+	 * @param socket Number of the socket it was sent to, among those of the session.
+	 * @param isBehindPing It was sent behind a ping that is out: the pong proves nothing of it.
+	 */
+	keep(id: string, asked: string, answer: OutFrame, { socket, isBehindPing }: Sent): void {
 		this.forget(id);
 		const bytes = answer.pieces.reduce((sum, piece) => sum + piece.length, 128 + asked.length);
 		if (bytes > maxAnswerBytes || this.total.used + bytes > this.total.max) return;
-		this.answers.set(id, { asked, answer, bytes, isBehindPing });
+		this.answers.set(id, { asked, answer, bytes, isBehindPing, socket });
 		this.total.used += bytes;
 		const oldest = this.answers.keys().next().value;
 		if (this.answers.size > maxAnswers && oldest !== undefined) this.forget(oldest);
 	}
 
-	/** The answer to the same question under the same id; null when it has to be worked out. */
-	find(id: string, asked: string): OutFrame | null {
+	/**
+	 * The answer to the same question under the same id; null when it has to be worked out.
+	 *
+	 * @param socket Where it is asked: who asks again on the socket that was answered wants it done again.
+	 */
+	find(id: string, asked: string, socket: number): OutFrame | null {
 		const kept = this.answers.get(id);
-		return kept?.asked === asked ? kept.answer : null;
+		return kept !== undefined && kept.asked === asked && kept.socket < socket ? kept.answer : null;
 	}
 
 	/** A ping leaves now: everything kept so far stands before it. */
