@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fillCrowd } from './crowd-workspace.ts';
 import { startInspected, type Inspected } from './inspected.ts';
@@ -48,6 +49,7 @@ export async function startRealStreamer(users: number, onProgress: (text: string
 		const mongoUrl = new URL(mongo);
 		mongoUrl.pathname = `/${system.server.db.databaseName}`;
 		const started = await startInspected([rookery, 'start', 'ddp-streamer'], {
+			...allocator(),
 			...process.env,
 			MONGO_URL: mongoUrl.href,
 			TRANSPORTER: nats,
@@ -72,4 +74,12 @@ export async function startRealStreamer(users: number, onProgress: (text: string
 		await system.stop();
 		throw error;
 	}
+}
+
+/** As the command `rookery` sets it for the processes it starts. */
+function allocator(): Record<string, string> {
+	return JSON.parse(readFileSync(resolve(import.meta.dirname, '../../allocator.json'), 'utf8')) as Record<
+		string,
+		string
+	>;
 }
