@@ -39,14 +39,32 @@ export type PresenceWatch = { mainId: string; lease: Lease; uids: Set<UserId>; s
  * @see architecture 3, "Session resumption"
  */
 export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
+	// First what every frame looks at, so that it stands together in memory.
+	socket: ClientSocket;
+	state: SessionState = 'opening';
+	/** Frames are only noted: they will be sent behind those of the session's earlier place. */
+	isCatchingUp = false;
+	/** Index of the first frame that is not proven to have been received; 0 = none. */
+	private unproven = 0;
+	/** As `unproven`, of what was sent behind the ping that is out. */
+	private unprovenSincePing = 0;
+	/** Number of the ping that is out; 0 = none. */
+	private proofPing = 0;
+	private isProofDue = false;
 	/** A secret: who knows it may take the session over. */
 	id: string;
-	readonly context: DdpContext;
-	socket: ClientSocket;
-	link: SocketLink;
-	state: SessionState = 'opening';
+	holds = 0;
 	/** false for DDP version pre1. */
 	knowsPing = true;
+	/** false: something was lost or judged away that a return could not make good. */
+	mayResume = true;
+	private pings = 0;
+	/** Pings without an id that were not answered. */
+	private plainPings = 0;
+	private lastProofAt: number;
+	readonly context: DdpContext;
+
+	link: SocketLink;
 	actor: Actor | null = null;
 	/** Grows with each change of identity: work of an older one is judged again. */
 	identity = 0;
@@ -60,12 +78,14 @@ export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 	openMethods: Map<string, string> | null = null;
 	/** Those of the socket before: they are answered on this one when they are asked for again. */
 	earlierMethods: Map<string, { asked: string; isAskedAgain: boolean }> | null = null;
+	answers: KeptAnswers | null = null;
 	/** How many sockets it has had. */
 	sockets = 1;
 	/** Subs that wait for a login. */
 	loginWaiters: Set<() => void> | null = null;
 	watch: PresenceWatch | null = null;
 
+	/** Times are whole ms of the monotonic clock: such numbers need no memory of their own. */
 	openedAt: number;
 	lastHeardAt: number;
 	pingedAt: number | null = null;
@@ -75,9 +95,6 @@ export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 	wheelPrev: WheelItem | null = null;
 	wheelTick = 0;
 
-	holds = 0;
-	/** false: something was lost or judged away that a return could not make good. */
-	mayResume = true;
 	detachedAt = 0;
 	/** Who wants to take this session over. */
 	claimedBy: object | null = null;
@@ -85,23 +102,9 @@ export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 	claim: Claim | null = null;
 	/** The session that took this one's socket over: what is still sent goes there. */
 	successor: Session | null = null;
-	/** Frames are only noted: they will be sent behind those of the session's earlier place. */
-	isCatchingUp = false;
-	/** Index of the first frame that is not proven to have been received; 0 = none. */
-	private unproven = 0;
-	/** As `unproven`, of what was sent behind the ping that is out. */
-	private unprovenSincePing = 0;
-	/** Number of the ping that is out; 0 = none. */
-	private proofPing = 0;
-	private pings = 0;
-	/** Pings without an id that were not answered. */
-	private plainPings = 0;
-	private lastProofAt: number;
-	private isProofDue = false;
-	answers: KeptAnswers | null = null;
 
 	constructor(context: DdpContext, socket: ClientSocket, link: SocketLink) {
-		const now = context.clock.monotonic();
+		const now = wholeMs(context);
 		this.id = context.newSessionId();
 		this.context = context;
 		this.socket = socket;
@@ -132,7 +135,7 @@ export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 		if (index > 0) this.note(index);
 		if (this.isCatchingUp || !this.hasSocket) return;
 		this.socket.send(frame, kind);
-		if (index > 0) this.proveSoon();
+		if (index > 0 && this.proofPing === 0 && !this.isProofDue) this.proveSoon();
 	}
 
 	/** Tells this client alone, as an event: it is told again when it comes back. */
@@ -198,7 +201,7 @@ export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 
 	/** A ping without an id was sent: it asks whether the client is there, and proves nothing. */
 	pingWithoutId(frame: OutFrame): void {
-		this.pingedAt = this.context.clock.monotonic();
+		this.pingedAt = wholeMs(this.context);
 		this.plainPings += 1;
 		this.send(frame, 'event');
 	}
@@ -214,7 +217,7 @@ export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 		this.answers?.prove();
 		if (this.answers?.isEmpty === true) this.answers = null;
 		this.proofPing = 0;
-		this.lastProofAt = this.context.clock.monotonic();
+		this.lastProofAt = wholeMs(this.context);
 		this.unproven = this.unprovenSincePing;
 		this.unprovenSincePing = 0;
 		if (this.unproven !== 0 || this.answers !== null) this.proveSoon();
@@ -260,7 +263,7 @@ export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 	restartProof(firstUnproven: number): void {
 		this.forgetPing();
 		this.unproven = firstUnproven;
-		this.lastProofAt = this.context.clock.monotonic() - this.context.limits.proofEveryMs;
+		this.lastProofAt = wholeMs(this.context) - this.context.limits.proofEveryMs;
 	}
 
 	/** Whether everything the client may not have is still at hand. */
@@ -268,6 +271,11 @@ export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 		const { firstUnproven } = this;
 		return firstUnproven === 0 || this.context.recent.covers(firstUnproven);
 	}
+}
+
+/** Now, in whole ms of the monotonic clock. */
+export function wholeMs({ clock }: Pick<DdpContext, 'clock'>): number {
+	return Math.floor(clock.monotonic());
 }
 
 /** Where what is told to one session alone stands in the log. */

@@ -1,6 +1,6 @@
 import type { LoginResult } from '../services/contracts.ts';
 import type { Claim } from './claim.ts';
-import type { Session } from './client-session.ts';
+import { wholeMs, type Session } from './client-session.ts';
 import type { DdpContext } from './context.ts';
 import { handOver, type HandOver } from './hand-over.ts';
 import { publishUser } from './identity.ts';
@@ -145,7 +145,7 @@ export function resumption(context: DdpContext) {
 			session.leaveSocket();
 			session.socket = new NoSocket(context, session);
 			session.state = 'detached';
-			session.detachedAt = clock.monotonic();
+			session.detachedAt = wholeMs(context);
 			context.detached.add(session);
 			context.addresses.update(session);
 			context.reporter.disconnected(session.id);

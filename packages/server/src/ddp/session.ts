@@ -2,7 +2,7 @@ import { ClientError } from '@rookery/protocol/errors.ts';
 import { agreeVersion, parseFrame, type ClientFrame, type FrameProblem } from '@rookery/protocol/frames.ts';
 import { connectedFrame, errorFrame, failedFrame, pongFrame } from '@rookery/protocol/server-frames.ts';
 import { greeting, nosub } from './answers.ts';
-import { Session, type ClientWork, type SocketLink } from './client-session.ts';
+import { Session, wholeMs, type ClientWork, type SocketLink } from './client-session.ts';
 import type { DdpContext } from './context.ts';
 import { identityMethods, refuseMethod, runMethod, takesMethod } from './dispatch.ts';
 import { endIdentity } from './identity.ts';
@@ -36,7 +36,7 @@ export function openSession(
 		onText: (text) => {
 			const heard = link.session;
 			if (heard === null) return;
-			heard.lastHeardAt = context.clock.monotonic();
+			heard.lastHeardAt = wholeMs(context);
 			heard.pingedAt = null;
 			hear(context, heard, text);
 		},

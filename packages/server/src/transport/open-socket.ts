@@ -26,13 +26,14 @@ type Opening = { wire: Wire; socket: Socket; encoding: Encoding; info: SocketInf
  * frames, between ours.
  */
 export class OpenSocket implements ClientSocket {
-	readonly info: SocketInfo;
-	private readonly shared: Shared;
-	private readonly wire: Wire;
-	private readonly encoding: Encoding;
+	// First what every frame looks at, so that it stands together in memory.
 	private readonly box: Outbox;
-	private handlers: SocketHandlers | null = null;
+	private readonly encoding: Encoding;
 	private isShut = false;
+	private handlers: SocketHandlers | null = null;
+	private readonly wire: Wire;
+	private readonly shared: Shared;
+	readonly info: SocketInfo;
 
 	constructor({ wire, socket, encoding, info, shared }: Opening) {
 		this.info = info;
