@@ -31,7 +31,8 @@ function ownNode() {
  * one himself keeps it.
  */
 function tuneAllocator() {
-	const settings = JSON.parse(readFileSync(join(here, 'allocator.json'), 'utf8'));
+	const file = join(here, 'allocator.json');
+	const settings = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
 	for (const name of Object.keys(settings)) {
 		if (process.env[name] === undefined) process.env[name] = settings[name];
 	}
