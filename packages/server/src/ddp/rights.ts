@@ -1,7 +1,7 @@
 import type { Permission, Room, Subscription, User, UserId } from '@rookery/protocol/records.ts';
 import type { ReadRule } from '../streams/stream.ts';
 import type { DdpContext, Session, Sub } from './context.ts';
-import { rejudge, rejudgeAll, revokeSub } from './subscriptions.ts';
+import { rejudge, revokeSub } from './subscriptions.ts';
 
 /** Fields of a room that decide who may read it. */
 const decidingFields = new Set(['t', 'teamId', 'teamMain', 'prid', 'abacAttributes', 'open', 'servedBy', 'v']);
@@ -148,12 +148,9 @@ export function rightsWatch(context: DdpContext) {
 		/** @param before Roles as the session knew them. */
 		user({ _id, roles }: Pick<User, '_id' | 'roles'>, before: string[]): void {
 			if (sameSet(roles, before)) return;
-			const run = () => {
-				for (const session of ofUser(_id)()) void rejudgeAll(context, session);
-				context.membership.onRightsChanged();
-			};
-			run();
-			again(run);
+			judgeSubs(ofUser(_id), () => true, true);
+			context.membership.onRightsChanged();
+			again(() => context.membership.onRightsChanged());
 		},
 
 		/** A role was removed. */
