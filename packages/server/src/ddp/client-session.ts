@@ -14,8 +14,22 @@ import { SubList } from './sub-list.ts';
 import type { WheelItem } from './timing-wheel.ts';
 import { WorkQueue, type Work, type WorkHost } from './work-queue.ts';
 
-/** A frame of the client that waits for its turn, and what tells whether it was sent before. */
-export type ClientWork = Work & { frame: Extract<ClientFrame, { msg: 'method' | 'sub' | 'unsub' }>; asked: string };
+/** A method on its way. */
+export type Call = {
+	/** Tells whether it is asked for again; '': its answer is for nobody but who waits for it already. */
+	asked: string;
+	isBegun: boolean;
+	/** The socket it came by is gone. */
+	isEarlier: boolean;
+	/** Its client has asked for it again on a later socket, and waits. */
+	isAskedAgain: boolean;
+};
+
+/** A frame of the client that waits for its turn. @param call Of a method */
+export type ClientWork = Work & {
+	frame: Extract<ClientFrame, { msg: 'method' | 'sub' | 'unsub' }>;
+	call: Call | null;
+};
 
 /** What a socket's handlers speak to: another session may take the socket over. */
 export type SocketLink = { session: Session | null };
@@ -74,10 +88,10 @@ export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 	readonly subs = new SubList();
 	readonly documents: DocumentStore;
 	work: WorkQueue<ClientWork>;
-	/** Methods that have not been answered: their ids, and what they asked. */
-	openMethods: Map<string, string> | null = null;
+	/** Methods that have not been answered, by their ids. */
+	openMethods: Map<string, Call> | null = null;
 	/** Those of the socket before: they are answered on this one when they are asked for again. */
-	earlierMethods: Map<string, { asked: string; isAskedAgain: boolean }> | null = null;
+	earlierMethods: Map<string, Call> | null = null;
 	answers: KeptAnswers | null = null;
 	/** How many sockets it has had. */
 	sockets = 1;
@@ -138,16 +152,25 @@ export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 		if (index > 0 && this.proofPing === 0 && !this.isProofDue) this.proveSoon();
 	}
 
-	/** Tells this client alone, as an event: it is told again when it comes back. */
-	tell(frame: OutFrame): void {
-		this.deliver(frame, 'event', this.context.recent.append(privateKey(this), frame));
+	/**
+	 * Tells this client alone, as an event: it is told again when it comes back.
+	 *
+	 * @param key What it is about: told again only while the client listens to that. null: in any case.
+	 */
+	tell(frame: OutFrame, key: string | null = null): void {
+		const index = this.context.recent.append(key === null ? privateKey(this) : handedKey(this, key), frame);
+		this.deliver(frame, 'event', index);
 	}
 
-	/** Keeps an answer, for a client that asks again on another socket. */
-	keepAnswer(id: string, asked: string, answer: OutFrame): void {
-		if (!this.knowsPing || !this.mayResume) return;
+	/**
+	 * Keeps an answer, for a client that asks again on another socket.
+	 *
+	 * @param isSent To the present socket; false: to none.
+	 */
+	keepAnswer(id: string, asked: string, answer: OutFrame, isSent: boolean): void {
+		if (!this.knowsPing || !this.mayResume || asked === '') return;
 		this.answers ??= new KeptAnswers(this.context.answerBytes);
-		this.answers.keep(id, asked, answer, { socket: this.sockets, isBehindPing: this.proofPing !== 0 });
+		this.answers.keep(id, asked, answer, isSent ? this.sockets : 0);
 		this.proveSoon();
 	}
 
@@ -175,9 +198,11 @@ export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 	proveSoon(): void {
 		if (this.proofPing !== 0 || this.isProofDue || !this.knowsPing || !this.mayResume) return;
 		const dueAt = this.lastProofAt + this.context.limits.proofEveryMs;
-		if (this.context.coarseNow >= dueAt) return this.prove();
+		const { coarseNow, limits } = this.context;
+		if (coarseNow >= dueAt) this.prove();
+		if (this.proofPing !== 0 || !this.hasSocket) return;
 		this.isProofDue = true;
-		this.context.lookAt(this, dueAt);
+		this.context.lookAt(this, dueAt > coarseNow ? dueAt : coarseNow + limits.proofEveryMs);
 	}
 
 	/** Sends the ping that proves what stands before it. What is kept back would leave behind it, out of order. */
@@ -235,20 +260,48 @@ export class Session implements Receiver, WheelItem, WorkHost<ClientWork> {
 		this.unproven = earliest(this.unproven, this.unprovenSincePing);
 		this.unprovenSincePing = 0;
 		this.proofPing = 0;
-		this.plainPings = 0;
-		this.pingedAt = null;
 		this.isProofDue = false;
 	}
 
 	/** The client is gone from this socket: what has not begun it will ask for again, what has is answered then. */
 	leaveSocket(): void {
 		this.forgetPing();
-		for (const { frame } of this.work.takeWaiting()) this.openMethods?.delete(frame.id);
-		for (const [id, asked] of this.openMethods ?? []) {
-			(this.earlierMethods ??= new Map()).set(id, { asked, isAskedAgain: false });
+		this.plainPings = 0;
+		this.pingedAt = null;
+		for (const { frame, call } of this.work.takeWaiting()) if (call !== null) this.openMethods?.delete(frame.id);
+		for (const [id, call] of this.openMethods ?? []) {
+			call.isEarlier = true;
+			(this.earlierMethods ??= new Map<string, Call>()).set(id, call);
 		}
 		this.openMethods = null;
+		this.answers?.leaveSocket();
 		this.sockets += 1;
+	}
+
+	/** Goes on with the socket of a session that ends here. What was sent on it before proves nothing of this one. */
+	takeSocketOf(fresh: Session): void {
+		this.socket = fresh.socket;
+		this.link = fresh.link;
+		this.link.session = this;
+		this.openMethods = fresh.openMethods;
+		this.knowsPing = fresh.knowsPing;
+		this.lastHeardAt = fresh.lastHeardAt;
+		this.pings = Math.max(this.pings, fresh.pings);
+		this.plainPings = fresh.plainPings;
+		this.pingedAt = fresh.pingedAt;
+		fresh.successor = this;
+		fresh.keepNothing();
+	}
+
+	/** Somebody else is here from now on, or nobody: what was told and answered before is not told again. */
+	forgetTold(): void {
+		this.unproven = 0;
+		this.unprovenSincePing = 0;
+		this.answers?.clear();
+		this.answers = null;
+		for (const calls of [this.openMethods, this.earlierMethods]) {
+			for (const call of calls?.values() ?? []) if (call.isBegun) call.asked = '';
+		}
 	}
 
 	/** Index of the first frame the client may not have; 0: it has all. */
@@ -281,6 +334,11 @@ export function wholeMs({ clock }: Pick<DdpContext, 'clock'>): number {
 /** Where what is told to one session alone stands in the log. */
 export function privateKey({ id }: Pick<Session, 'id'>): string {
 	return `\n${id}`;
+}
+
+/** Where a frame of a key stands that is meant for this session alone, of those who listen to the key. */
+export function handedKey(session: Pick<Session, 'id'>, key: string): string {
+	return `${privateKey(session)}\n${key}`;
 }
 
 function proofId(ping: number): string {

@@ -3,6 +3,7 @@ import { ClientError } from '@rookery/protocol/errors.ts';
 import type { UserStatus } from '@rookery/protocol/records.ts';
 import type { MethodCall } from '../services/contracts.ts';
 import { errorResult, result, updated } from './answers.ts';
+import type { Call } from './client-session.ts';
 import type { DdpContext, Session } from './context.ts';
 import { emitFromClient } from './emits.ts';
 import type { OutFrame } from './out-frame.ts';
@@ -41,11 +42,12 @@ const localMethods: ReadonlyMap<string, LocalMethod> = new Map<string, LocalMeth
 /** Clients' time for a method that core runs, in ms. */
 const methodDeadlineMs = 15_000;
 
-/** Whether a method is to be run: one that is on its way on the same socket is not run twice. */
-export function takesMethod(session: Session, id: string, asked: string): boolean {
-	if (session.openMethods?.has(id) === true) return false;
-	(session.openMethods ??= new Map<string, string>()).set(id, asked);
-	return true;
+/** A method that is to be run; null: it is on its way on the same socket already. */
+export function takeCall(session: Session, id: string, asked: string): Call | null {
+	if (session.openMethods?.has(id) === true) return null;
+	const call = { asked, isBegun: false, isEarlier: false, isAskedAgain: false };
+	(session.openMethods ??= new Map<string, Call>()).set(id, call);
+	return call;
 }
 
 /**
@@ -54,19 +56,14 @@ export function takesMethod(session: Session, id: string, asked: string): boolea
  * A client that came back on another socket asks again for what it was not answered: it gets the answer that was kept, or
  * that of the call which is still on its way. Who somebody is, is always proven anew.
  *
- * @param asked What tells whether it is the same call.
  * @see realtime contract 2.4; architecture 3
  */
-export async function runMethod(
-	context: DdpContext,
-	session: Session,
-	frame: MethodFrame,
-	asked: string,
-): Promise<void> {
+export async function runMethod(context: DdpContext, session: Session, frame: MethodFrame, call: Call): Promise<void> {
 	const { id, method } = frame;
 	const isIdentity = identityMethods.has(method);
-	if (!isIdentity && answerAgain(session, id, asked)) return;
-	const { sockets } = session;
+	// One whose socket went before its turn came is the call that others ask for again.
+	if (!isIdentity && !call.isEarlier && answerAgain(session, id, call.asked)) return;
+	call.isBegun = true;
 	let answer: OutFrame;
 	try {
 		answer = result(id, await perform(context, session, frame));
@@ -74,10 +71,12 @@ export async function runMethod(
 		if (!(error instanceof ClientError)) context.log.error({ err: error, method }, 'a method failed');
 		answer = errorResult(id, error);
 	}
-	if (!isIdentity) session.keepAnswer(id, asked, answer);
-	if (session.sockets !== sockets && !takeEarlier(session, id)) return;
-	session.send(answer, 'own');
-	finish(session, id);
+	const owner = session.successor ?? session;
+	const isAwaited = !call.isEarlier || takeEarlier(owner, id, call);
+	if (!isIdentity) owner.keepAnswer(id, call.asked, answer, isAwaited);
+	if (!isAwaited) return;
+	owner.send(answer, 'own');
+	finish(owner, id);
 }
 
 /** @returns true when the call was made before: it is answered, or will be. */
@@ -95,10 +94,11 @@ function answerAgain(session: Session, id: string, asked: string): boolean {
 }
 
 /** A call of an earlier socket has ended. @returns Whether the client asked for it again and waits */
-function takeEarlier(session: Session, id: string): boolean {
+function takeEarlier(session: Session, id: string, { asked }: Call): boolean {
 	const earlier = session.earlierMethods?.get(id);
+	if (earlier?.asked !== asked) return false;
 	session.earlierMethods?.delete(id);
-	return earlier?.isAskedAgain === true;
+	return earlier.isAskedAgain;
 }
 
 /** Answers a method with a refusal without running it. */

@@ -68,11 +68,16 @@ export class DocumentStore {
 	/**
 	 * Sends every document as if it were new: to a client that has emptied its collections.
 	 *
-	 * @param sent What it has been sent since.
+	 * @param sent What it has been sent since: that is held here from now on as well.
 	 */
 	resend(sent: DocumentStore): void {
 		for (const { collection, id, fields } of this.held) {
 			if (!sent.has(collection, id)) this.receiver.send(added(collection, id, fields), 'own');
+		}
+		for (const document of sent.held) {
+			const present = this.find(document.collection, document.id);
+			if (present === undefined) this.held.push(document);
+			else present.owners = [...new Set([...present.owners, ...document.owners])];
 		}
 	}
 }

@@ -5,13 +5,13 @@ import { randomId } from '@rookery/protocol/ids.ts';
 import type { UserId } from '@rookery/protocol/records.ts';
 import type { LoginResult } from '../services/contracts.ts';
 import type { Claim } from './claim.ts';
-import { privateKey, type Session } from './client-session.ts';
+import { handedKey, privateKey, type Session } from './client-session.ts';
 import type { DdpContext } from './context.ts';
 import { enter, publishUser } from './identity.ts';
 import { KeptAnswers, textOf } from './kept-answers.ts';
 import { outFrame } from './out-frame.ts';
 import { changeWatch, newWatch } from './presence-watch.ts';
-import { handedKey, keyOfHanded, missedBy, replay } from './replay.ts';
+import { keyOfHanded, missedBy, replay } from './replay.ts';
 import type { LogEntry } from './event-log.ts';
 import { restoreSub } from './subscriptions.ts';
 
@@ -45,14 +45,11 @@ const tagLength = 12;
 /** Moves that are remembered: a session waits a minute for its client. */
 const maxMoved = 50_000;
 
-/** Answers of another streamer: sent to a socket before all of this one's. */
-const elsewhere = { socket: 0, isBehindPing: false };
-
 /** Ids in one event: some 70 KiB. */
 const maxIds = 2_000;
 
-/** How long a hand-over waits for calls, in ms, and how often it looks. */
-const maxMethodWaitMs = 1_500;
+/** How long a hand-over waits for calls and judgements, in ms, and how often it looks. */
+const maxWaitMs = 1_500;
 const pauseMs = 20;
 
 /** The instance and boot that made a session's id. */
@@ -70,7 +67,7 @@ export function handOver(context: DdpContext, deps: Deps) {
 	const { bus, limits } = context;
 	const tag = context.instanceTag;
 	let stopOffering: (() => Promise<void>) | undefined;
-	const offered = new Map<string, { session: Session; timer: NodeJS.Timeout }>();
+	const offered = new Map<string, { session: Session; identity: number; timer: NodeJS.Timeout }>();
 
 	/** Where sessions have gone that were made elsewhere, the oldest first. */
 	const moved = new Map<string, string>();
@@ -87,7 +84,10 @@ export function handOver(context: DdpContext, deps: Deps) {
 		clearTimeout(found.timer);
 		offered.delete(id);
 		found.session.claimedBy = null;
-		return found.session.state === 'open' || found.session.state === 'detached' ? found.session : null;
+		const { session, identity } = found;
+		// Who is there now may be somebody else: what he was told is not for who has asked.
+		if (session.identity !== identity || session.work.isIdentityPending) return null;
+		return session.state === 'open' || session.state === 'detached' ? session : null;
 	}
 
 	const api: StreamerApi = {
@@ -96,7 +96,7 @@ export function handOver(context: DdpContext, deps: Deps) {
 			if (session === null) return null;
 			// Who has asked may be lost: the session is then free again.
 			const timer = setTimeout(() => close(session.id), limits.resumeLoginMs + limits.resumeLoginMs / 2).unref();
-			offered.set(session.id, { session, timer });
+			offered.set(session.id, { session, identity: session.identity, timer });
 			session.claimedBy = offered;
 			const { actor, subs, watch } = session;
 			return {
@@ -110,9 +110,14 @@ export function handOver(context: DdpContext, deps: Deps) {
 		async release(id) {
 			const session = close(id);
 			if (session === null) return null;
-			await methodsEnded(session);
+			session.claimedBy = offered;
+			await settled(session);
+			session.claimedBy = null;
 			context.spread.flush();
-			if (!session.isCovered) return null;
+			if (!session.isCovered || session.holds > 0) {
+				deps.discard(session);
+				return null;
+			}
 			const { firstUnproven, answers } = session;
 			const missed = firstUnproven === 0 ? [] : missedBy(context, session, firstUnproven);
 			const handed: Handed = {
@@ -268,13 +273,14 @@ async function listenAgain(context: DdpContext, session: Session, { subs, watch 
 
 /** First what the earlier streamer has, then what was heard here since and it had not heard. */
 function catchUp(context: DdpContext, session: Session, { frames, answers, have }: Handed, since: number): boolean {
-	session.answers = new KeptAnswers(context.answerBytes);
-	for (const { id, asked, text } of answers) session.answers.keep(id, asked, outFrame(text), elsewhere);
+	session.answers ??= new KeptAnswers(context.answerBytes);
+	for (const { id, asked, text } of answers) session.answers.keep(id, asked, outFrame(text), 0);
 	for (const [index, { key, text }] of frames.entries()) {
 		const order = since - 1 + (index + 1) / (frames.length + 1);
 		const own = key === privateKey(session) ? key : handedKey(session, key);
 		context.recent.append(own, outFrame(text), { order });
 	}
+	if (!session.isCovered) return false;
 	return replay(context, session, (entry) => isNewer(entry, have));
 }
 
@@ -283,10 +289,12 @@ function isNewer({ pos, key }: LogEntry, have: Pos | null): boolean {
 	return pos === null || have === null || pos > have || /^notify-user\/.*-changed$/s.test(key);
 }
 
-/** Waits for calls that are on their way: their answers are handed over instead of being made twice. */
-async function methodsEnded(session: Session): Promise<void> {
+/**
+ * Waits for calls that are on their way: their answers are handed over instead of being made twice. And for what is being
+ * judged: frames that are kept back could not be handed over.
+ */
+async function settled(session: Session): Promise<void> {
+	const isBusy = () => (session.earlierMethods?.size ?? 0) > 0 || session.holds > 0;
 	session.leaveSocket();
-	for (let waitedMs = 0; (session.earlierMethods?.size ?? 0) > 0 && waitedMs < maxMethodWaitMs; waitedMs += pauseMs) {
-		await pause(pauseMs);
-	}
+	for (let waitedMs = 0; isBusy() && waitedMs < maxWaitMs; waitedMs += pauseMs) await pause(pauseMs);
 }

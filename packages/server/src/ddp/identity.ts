@@ -98,6 +98,7 @@ function leave(context: DdpContext, session: Session, isLogout: boolean): void {
 	if (actor === null) return;
 	session.actor = null;
 	session.identity += 1;
+	session.forgetTold();
 	session.userLease?.release();
 	session.userLease = null;
 	context.addresses.update(session);
@@ -153,6 +154,7 @@ export async function logout(context: DdpContext, session: Session): Promise<voi
 	} finally {
 		session.loggingOut = null;
 	}
+	if (session.state === 'detached') return context.resumption.discard(session);
 	if (session.state !== 'open') return;
 	leave(context, session, true);
 	await rejudgeAll(context, session);

@@ -1,15 +1,25 @@
 import { createHash } from 'node:crypto';
 import type { OutFrame } from './out-frame.ts';
 
-type Kept = { asked: string; answer: OutFrame; bytes: number; isBehindPing: boolean; socket: number };
-
-/** How an answer was sent. */
-type Sent = { socket: number; isBehindPing: boolean };
+type Kept = {
+	asked: string;
+	answer: OutFrame;
+	bytes: number;
+	/** Number of the socket it was sent to, among those of the session; 0 = none of them. */
+	socket: number;
+	/** Pings that have still to leave until one proves it. */
+	pings: number;
+};
 
 /** Bytes of answers that all sessions of a process keep. */
 export type AnswerBytes = { used: number; max: number };
 
 const maxAnswers = 64;
+/**
+ * An answer of an earlier socket outlives the first ping on the next one: that leaves before the client has been answered
+ * its login, and only then it asks again.
+ */
+const pingsToAskAgain = 2;
 /** Larger answers are reads: to run them again changes nothing. */
 const maxAnswerBytes = 32 * 1024;
 
@@ -25,15 +35,12 @@ export class KeptAnswers {
 		this.total = total;
 	}
 
-	/**
-	 * @param socket Number of the socket it was sent to, among those of the session.
-	 * @param isBehindPing It was sent behind a ping that is out: the pong proves nothing of it.
-	 */
-	keep(id: string, asked: string, answer: OutFrame, { socket, isBehindPing }: Sent): void {
+	/** @param socket Number of the socket it was sent to, among those of the session; 0: not sent yet. */
+	keep(id: string, asked: string, answer: OutFrame, socket: number): void {
 		this.forget(id);
 		const bytes = answer.pieces.reduce((sum, piece) => sum + piece.length, 128 + asked.length);
 		if (bytes > maxAnswerBytes || this.total.used + bytes > this.total.max) return;
-		this.answers.set(id, { asked, answer, bytes, isBehindPing, socket });
+		this.answers.set(id, { asked, answer, bytes, socket, pings: socket === 0 ? pingsToAskAgain : 1 });
 		this.total.used += bytes;
 		const oldest = this.answers.keys().next().value;
 		if (this.answers.size > maxAnswers && oldest !== undefined) this.forget(oldest);
@@ -46,17 +53,25 @@ export class KeptAnswers {
 	 */
 	find(id: string, asked: string, socket: number): OutFrame | null {
 		const kept = this.answers.get(id);
-		return kept !== undefined && kept.asked === asked && kept.socket < socket ? kept.answer : null;
+		if (kept === undefined || kept.asked !== asked || kept.socket >= socket) return null;
+		kept.socket = socket;
+		kept.pings = 1;
+		return kept.answer;
 	}
 
-	/** A ping leaves now: everything kept so far stands before it. */
+	/** The client will come by another socket, and ask again for what did not arrive. */
+	leaveSocket(): void {
+		for (const kept of this.answers.values()) kept.pings = pingsToAskAgain;
+	}
+
+	/** A ping leaves now. */
 	markPing(): void {
-		for (const kept of this.answers.values()) kept.isBehindPing = false;
+		for (const kept of this.answers.values()) kept.pings = Math.max(0, kept.pings - 1);
 	}
 
 	/** The ping was answered: what stood before it has arrived. */
 	prove(): void {
-		for (const [id, { isBehindPing }] of this.answers) if (!isBehindPing) this.forget(id);
+		for (const [id, { pings }] of this.answers) if (pings === 0) this.forget(id);
 	}
 
 	/** What another process needs to answer in this one's place. */

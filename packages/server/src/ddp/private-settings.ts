@@ -36,7 +36,7 @@ export function privateSettingDelivery(context: DdpContext) {
 				}
 				for (const session of sessions) {
 					// He may have logged out meanwhile, or lost the subscription.
-					if (session.actor?.uid === uid && context.fanout.listens(key, session)) session.tell(frame);
+					if (session.actor?.uid === uid && context.fanout.listens(key, session)) session.tell(frame, key);
 				}
 			}),
 		);

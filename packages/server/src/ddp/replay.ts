@@ -1,5 +1,5 @@
 import type { Session } from './client-session.ts';
-import { privateKey } from './client-session.ts';
+import { handedKey, privateKey } from './client-session.ts';
 import type { DdpContext } from './context.ts';
 import type { LogEntry } from './event-log.ts';
 import { watchKey } from './presence-watch.ts';
@@ -29,11 +29,6 @@ export function replay(
 	return true;
 }
 
-/** Where a frame of a key stands that the session's earlier streamer sent, or should have: it is meant for this one alone. */
-export function handedKey(session: Session, key: string): string {
-	return `${privateKey(session)}\n${key}`;
-}
-
 /** The key of a frame, wherever it was sent first. */
 export function keyOfHanded(session: Session, key: string): string {
 	const prefix = handedKey(session, '');
@@ -53,9 +48,9 @@ export function missedBy(context: DdpContext, session: Session, from: number): L
 		if (listensTo === null) continue;
 		// What is kept back until it has been judged leaves by itself.
 		const before = fanout.heldFrom(listensTo, session) ?? Number.POSITIVE_INFINITY;
-		const entries = recent.since(listensTo, Math.max(from, since));
-		collect(entries.filter(({ index }) => index < before));
-		collect(recent.since(handedKey(session, listensTo), from));
+		const first = Math.max(from, since);
+		collect(recent.since(listensTo, first).filter(({ index }) => index < before));
+		collect(recent.since(handedKey(session, listensTo), first));
 	}
 	if (session.watch !== null && session.actor !== null) {
 		const since = Math.max(from, session.watch.since);

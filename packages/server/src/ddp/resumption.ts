@@ -214,7 +214,13 @@ export function resumption(context: DdpContext) {
 function takeOver(context: DdpContext, fresh: Session, old: Session, login: LoginResult | null): Session | null {
 	old.claimedBy = null;
 	const isThere = old.state === 'open' || old.state === 'detached';
-	if (!isThere || !old.isCovered || (old.actor?.uid ?? null) !== (login?.actor.uid ?? null)) return null;
+	if (
+		!isThere ||
+		old.work.isIdentityPending ||
+		!old.isCovered ||
+		(old.actor?.uid ?? null) !== (login?.actor.uid ?? null)
+	)
+		return null;
 	const before = old.state === 'open' ? old.socket : null;
 	if (before !== null) {
 		old.leaveSocket();
@@ -240,17 +246,11 @@ function takeOver(context: DdpContext, fresh: Session, old: Session, login: Logi
 }
 
 function moveSocket(context: DdpContext, fresh: Session, old: Session): void {
-	old.socket = fresh.socket;
-	old.link = fresh.link;
-	old.link.session = old;
+	old.takeSocketOf(fresh);
 	fresh.work.writeAfter(old.work);
 	old.work = fresh.work;
 	old.work.host = old;
-	old.openMethods = fresh.openMethods;
-	old.knowsPing = fresh.knowsPing;
-	old.lastHeardAt = fresh.lastHeardAt;
 	old.state = 'open';
-	fresh.successor = old;
 	fresh.state = 'closed';
 	context.rates.closed(fresh);
 	context.sessions.delete(fresh);

@@ -4,7 +4,7 @@ import { connectedFrame, errorFrame, failedFrame, pongFrame } from '@rookery/pro
 import { greeting, nosub } from './answers.ts';
 import { Session, wholeMs, type ClientWork, type SocketLink } from './client-session.ts';
 import type { DdpContext } from './context.ts';
-import { identityMethods, refuseMethod, runMethod, takesMethod } from './dispatch.ts';
+import { identityMethods, refuseMethod, runMethod, takeCall } from './dispatch.ts';
 import { endIdentity } from './identity.ts';
 import { askedOf } from './kept-answers.ts';
 import { wakeLoginWaiters } from './login-wait.ts';
@@ -59,15 +59,15 @@ export function endSession(context: DdpContext, session: Session): void {
 	endWatch(context, session);
 	endIdentity(context, session);
 	wakeLoginWaiters(session);
-	session.answers?.clear();
+	session.keepNothing();
 	context.rates.closed(session);
 	context.sessions.delete(session);
 	context.addresses.update(session);
 }
 
 /** Does what a client asked for when its turn has come. */
-export function perform(context: DdpContext, session: Session, { frame, asked }: ClientWork): Promise<void> {
-	if (frame.msg === 'method') return runMethod(context, session, frame, asked);
+export function perform(context: DdpContext, session: Session, { frame, call }: ClientWork): Promise<void> {
+	if (frame.msg === 'method' && call !== null) return runMethod(context, session, frame, call);
 	if (frame.msg === 'sub') return subscribe(context, session, frame);
 	unsubscribe(context, session, frame.id);
 	return Promise.resolve();
@@ -92,8 +92,9 @@ function hearProblem(context: DdpContext, session: Session, problem: FrameProble
 	if (problem.problem === 'params') {
 		if (session.state === 'opening' || session.state === 'ending') return;
 		const error = new ClientError(400, 'Match failed');
-		if (problem.msg === 'method') refuseMethod(session, problem.id, error);
-		else session.send(nosub(problem.id, error), 'own');
+		if (problem.msg === 'method') {
+			if (takeCall(session, problem.id, '') !== null) refuseMethod(session, problem.id, error);
+		} else session.send(nosub(problem.id, error), 'own');
 		return;
 	}
 	reply(session, errorFrame(problem.reason, problem.offending));
@@ -154,12 +155,12 @@ function take(context: DdpContext, session: Session, frame: ClientFrame, text: s
 			if (session.work.waitingOf('instant') >= context.limits.maxQueuedSubs) {
 				return session.send(nosub(frame.id, new ClientError('too-many-requests', 'Too many subscriptions')), 'own');
 			}
-			return session.work.push({ kind: 'instant', room: null, frame, asked: '' });
+			return session.work.push({ kind: 'instant', room: null, frame, call: null });
 		case 'unsub':
 			if (session.work.waitingOf('instant') >= context.limits.maxQueuedSubs) {
 				return session.giveUp(1013, 'TRY_AGAIN_LATER');
 			}
-			return session.work.push({ kind: 'instant', room: null, frame, asked: '' });
+			return session.work.push({ kind: 'instant', room: null, frame, call: null });
 		case 'connect':
 		case 'ping':
 		case 'pong':
@@ -173,10 +174,11 @@ function takeMethod(
 	frame: ClientFrame & { msg: 'method' },
 	asked: string,
 ): void {
-	if (!takesMethod(session, frame.id, asked)) return;
+	const call = takeCall(session, frame.id, asked);
+	if (call === null) return;
 	const kind = identityMethods.has(frame.method) ? 'identity' : 'method';
 	const waiting = session.work.waitingOf('method') + session.work.waitingOf('identity');
 	if (waiting >= context.limits.maxQueuedMethods) return refuseMethod(session, frame.id, tooMany(1_000));
 	const room = kind === 'method' ? writtenRoom(frame.method, frame.params) : null;
-	session.work.push({ kind, room, frame, asked });
+	session.work.push({ kind, room, frame, call });
 }

@@ -189,9 +189,13 @@ export async function restoreSub(
 	session: Session,
 	{ id, name, params }: { id: string; name: string; params: string },
 ): Promise<void> {
-	if (session.subs.has(id)) return;
-	const sub = newSub(context, session, id, name, parseEjson(params) as unknown[]);
-	sub.isAnnounced = true;
+	const all = parseEjson(params) as unknown[];
+	const present = session.subs.get(id);
+	if (present !== undefined && (present.state !== 'pending' || !asksFor(present, name, all))) return;
+	// One that waits for this login would be heard too late: it is begun anew, and answered.
+	if (present !== undefined) endSub(context, session, present);
+	const sub = newSub(context, session, id, name, all);
+	sub.isAnnounced = present === undefined;
 	session.subs.add(sub);
 	const publish = publications.get(name);
 	if (publish !== undefined) return publishDocuments(context, session, sub, publish);
@@ -200,22 +204,36 @@ export async function restoreSub(
 }
 
 /**
- * Subscriptions that were made on a socket before it got its session back go on in that one. What both have asked for was
- * answered already.
+ * Subscriptions that were made on a socket before it got its session back go on in that one, without a moment in which
+ * nothing is heard. What both have and was answered is not answered again.
  */
 export function subscribeAgain(context: DdpContext, fresh: Session, session: Session): void {
 	for (const sub of fresh.subs.values()) {
-		const { id, name } = sub;
+		const { id, name, isAnnounced } = sub;
+		const present = session.subs.get(id);
+		if (sub.state === 'active' && present === undefined && session.subs.size < context.limits.maxSubs) {
+			moveSub(context, fresh, session, sub);
+			continue;
+		}
 		sub.state = 'ended';
 		stopListening(context, fresh, sub);
 		sub.release();
 		const params = parseEjson(sub.allParams) as unknown[];
-		const present = session.subs.get(id);
-		if (present === undefined || !asksFor(present, name, params))
-			void subscribe(context, session, { id, name, params });
+		const isAnswered = isAnnounced && present !== undefined && asksFor(present, name, params);
+		if (!isAnswered) void subscribe(context, session, { id, name, params });
 	}
 	fresh.subs.clear();
 	endWatch(context, fresh);
+}
+
+function moveSub(context: DdpContext, fresh: Session, session: Session, sub: Sub): void {
+	const { listensTo } = sub;
+	if (listensTo !== null) {
+		context.fanout.remove(listensTo, fresh);
+		context.fanout.add(listensTo, session);
+	}
+	session.subs.add(sub);
+	void rejudge(context, session, sub, true);
 }
 
 /** Answers an `unsub`: always with `nosub`, also for an id nobody knows. */

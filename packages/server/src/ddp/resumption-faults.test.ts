@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { EventPart } from '@rookery/protocol/events.ts';
+import { actorOf, streamerRig, type StreamerRig } from '../testing/streamer.ts';
+import { until, type Frame, type TestSocket } from '../testing/sockets.ts';
+
+const token = 'token-of-ana';
+
+/** Ana may read `r`, and has logged in and subscribed to it. */
+async function anaIn(rig: StreamerRig): Promise<{ socket: TestSocket; session: string }> {
+	rig.tokens.set(token, actorOf('ana', token));
+	rig.tokens.set('token-of-eve', actorOf('eve', 'token-of-eve'));
+	rig.rights.rooms.set('r', new Set(['ana']));
+	const socket = await rig.connect();
+	const session = await socket.negotiate();
+	await socket.call('login', { resume: token });
+	assert.equal(await socket.sub('room', 'stream-room-messages', 'r', false), 'ready');
+	return { socket, session };
+}
+
+/** What a client sends that comes back: it asks for its session, then, when it was logged in, logs in. */
+async function comeBack(rig: StreamerRig, session: string, resume: string | null = token, between: object[] = []) {
+	const socket = await rig.connect();
+	socket.send({ msg: 'connect', version: '1', support: ['1'], session });
+	for (const frame of between) socket.send(frame);
+	if (resume !== null) socket.send({ msg: 'method', id: 'again', method: 'login', params: [{ resume }] });
+	const connected = await socket.next(({ msg }) => msg === 'connected');
+	return { socket, isResumed: connected['session'] === session };
+}
+
+const lost = async (rig: StreamerRig, socket: TestSocket) => {
+	socket.terminate();
+	await until(() => rig.ddp.stats().detached === 1);
+};
+
+let count = 0;
+
+function stored() {
+	count += 1;
+	return { epoch: 1, pos: String(count).padStart(20, '0'), prev: '' };
+}
+
+function say(rig: StreamerRig, msg: string, rid = 'r'): void {
+	const part = { kind: 'direct', stream: 'room-messages', event: rid, args: [{ _id: msg, msg }] };
+	rig.bus.publish({ key: `room:${rid}`, parts: [part as EventPart] }, stored());
+}
+
+const messages = (socket: TestSocket) =>
+	socket.events('room-messages', 'r').map(([message]) => (message as { msg: string }).msg);
+
+const isUpdated = (id: string) => (frame: Frame) => frame.msg === 'updated' && (frame['methods'] as string[])[0] === id;
+const isResult = (id: string) => (frame: Frame) => frame.msg === 'result' && frame.id === id;
+const isReady = (id: string) => (frame: Frame) => frame.msg === 'ready' && (frame['subs'] as string[])[0] === id;
+
+/** Core answers methods when a test says so. */
+function heldCore(rig: StreamerRig) {
+	const ends: ((value: unknown) => void)[] = [];
+	rig.core.answer = () =>
+		new Promise((resolve) => {
+			ends.push(resolve);
+		});
+	return ends;
+}
+
+const write = (id: string, msg: string) => ({
+	msg: 'method',
+	id,
+	method: 'sendMessage',
+	params: [{ _id: `m${id}`, rid: 'r', msg }],
+});
+
+for (const isAskedAgain of [true, false]) {
+	test(`a write that waited for an earlier one of its room is done although the socket went, asked for again: ${isAskedAgain}`, async (t) => {
+		const rig = await streamerRig(t);
+		const { socket, session } = await anaIn(rig);
+		const ends = heldCore(rig);
+		socket.send(write('1', 'first'));
+		socket.send(write('2', 'second'));
+		await until(() => rig.calls.length === 1);
+		await socket.settled();
+		await lost(rig, socket);
+		const back = await comeBack(rig, session);
+		await back.socket.next(isUpdated('again'));
+		if (isAskedAgain) for (const frame of [write('1', 'first'), write('2', 'second')]) back.socket.send(frame);
+		await back.socket.settled();
+		ends[0]?.('one');
+		await until(() => rig.calls.length === 2);
+		ends[1]?.('two');
+		if (isAskedAgain) {
+			assert.equal((await back.socket.next(isResult('1')))['result'], 'one');
+			assert.equal((await back.socket.next(isResult('2')))['result'], 'two');
+			await back.socket.next(isUpdated('2'));
+		}
+		await back.socket.settled();
+		assert.equal(rig.calls.length, 2);
+		assert.equal(back.socket.frames.filter(isUpdated('2')).length, isAskedAgain ? 1 : 0);
+	});
+}
+
+for (const next of ['token-of-eve', null]) {
+	test(`who logs out leaves no answers and no private settings behind, for ${next ?? 'nobody'}`, async (t) => {
+		const rig = await streamerRig(t);
+		rig.core.answer = async () => `answer ${rig.calls.length}`;
+		rig.rights.permissions.set('view-privileged-setting', new Set(['ana', 'eve']));
+		const { socket, session } = await anaIn(rig);
+		const settings = 'private-settings-changed';
+		await socket.sub('settings', 'stream-notify-logged', settings, false);
+		await socket.sub('public', 'stream-notify-all', 'public-settings-changed', false);
+		const args = ['updated', { _id: 'S', value: 'secret' }];
+		rig.bus.publish(
+			{ key: 'all:settings', parts: [{ kind: 'direct', stream: 'notify-logged', event: settings, args }] },
+			stored(),
+		);
+		const asked = { msg: 'method', id: '7', method: 'mine', params: [] };
+		socket.send(asked);
+		await socket.next(isUpdated('7'));
+		await socket.event('notify-logged', settings);
+		await socket.call('logout');
+		if (next !== null) await socket.call('login', { resume: next });
+		await lost(rig, socket);
+		const back = await comeBack(rig, session, next);
+		assert.equal(back.isResumed, true);
+		if (next !== null) await back.socket.next(isUpdated('again'));
+		back.socket.send(asked);
+		const answer = await back.socket.next(isResult('7'));
+		assert.equal(answer['result'], 'answer 2');
+		assert.equal(back.socket.texts.join().includes('secret'), false);
+	});
+}
+
+test('messages told to one user are not told again to the next one of the same socket', async (t) => {
+	const rig = await streamerRig(t);
+	const { socket, session } = await anaIn(rig);
+	rig.rights.rooms.set('r', new Set(['ana', 'eve']));
+	say(rig, 'for ana');
+	await socket.event('room-messages', 'r');
+	await socket.call('login', { resume: 'token-of-eve' });
+	say(rig, 'for eve');
+	await lost(rig, socket);
+	const back = await comeBack(rig, session, 'token-of-eve');
+	await back.socket.next(isUpdated('again'));
+	assert.deepEqual(messages(back.socket), ['for eve']);
+});
+
+test('a change of roles loses no event of the user', async (t) => {
+	const rig = await streamerRig(t);
+	const { socket } = await anaIn(rig);
+	await socket.sub('mine', 'stream-notify-user', 'ana/message', false);
+	rig.bus.publish(
+		{
+			key: 'user:ana',
+			parts: [
+				{
+					kind: 'record',
+					record: 'user',
+					action: 'updated',
+					body: {
+						user: { ...actorOf('ana', token), _id: 'ana', roles: ['user', 'admin'] },
+						diff: {},
+						unset: {},
+					} as never,
+				},
+				{ kind: 'direct', stream: 'notify-user', event: 'ana/message', args: [{ msg: 'hello' }] },
+			],
+		},
+		stored(),
+	);
+	assert.deepEqual(await socket.event('notify-user', 'ana/message'), [{ msg: 'hello' }]);
+});
+
+test('a subscription that waits for the login of a client that comes back is answered, and misses nothing', async (t) => {
+	const one = await streamerRig(t);
+	const two = await streamerRig(t, { beside: one });
+	const { socket, session } = await anaIn(one);
+	let before = socket;
+	let from = one;
+	for (const rig of [one, two]) {
+		await lost(from, before);
+		const said = rig === one ? 'here' : 'there';
+		say(one, said);
+		const sub = { msg: 'sub', id: 'room', name: 'stream-room-messages', params: ['r', false] };
+		const back = await comeBack(rig, session, token, [sub]);
+		assert.equal(back.isResumed, true);
+		await back.socket.next(isUpdated('again'));
+		await back.socket.next(isReady('room'));
+		await back.socket.settled();
+		assert.equal(back.socket.frames.filter(isReady('room')).length, 1);
+		assert.equal(messages(back.socket).at(-1), said);
+		before = back.socket;
+		from = rig;
+	}
+});
