@@ -157,9 +157,12 @@ export function handOver(context: DdpContext, deps: Deps) {
 				publishUser(session, login);
 			}
 			await listenAgain(context, session, offer);
+			const heardThere = keysOf(session, offer);
 			const handed = await ask(session.id, 'release');
 			if (handed === null || session.state !== 'open') return null;
-			if (!catchUp(context, session, handed, since)) return null;
+			catchUp(context, session, handed, since);
+			const isMissing = (entry: LogEntry) => !heardThere.has(entry.key) || isNewer(entry, handed.have);
+			if (!session.isCovered || !replay(context, session, isMissing)) return null;
 			announce([session.id]);
 			return session;
 		} catch (error) {
@@ -271,8 +274,13 @@ async function listenAgain(context: DdpContext, session: Session, { subs, watch 
 	await session.watch.lease.ready;
 }
 
-/** First what the earlier streamer has, then what was heard here since and it had not heard. */
-function catchUp(context: DdpContext, session: Session, { frames, answers, have }: Handed, since: number): boolean {
+/** What the earlier streamer has sent to this client, or should have. What only this socket has asked for is not among it. */
+function keysOf({ subs }: Session, offer: Offer): Set<string | null> {
+	return new Set(offer.subs.map(({ id }) => subs.get(id)?.listensTo ?? null));
+}
+
+/** Puts what the earlier streamer has in front of what was heard here since. */
+function catchUp(context: DdpContext, session: Session, { frames, answers }: Handed, since: number): void {
 	session.answers ??= new KeptAnswers(context.answerBytes);
 	for (const { id, asked, text } of answers) session.answers.keep(id, asked, outFrame(text), 0);
 	for (const [index, { key, text }] of frames.entries()) {
@@ -280,8 +288,6 @@ function catchUp(context: DdpContext, session: Session, { frames, answers, have 
 		const own = key === privateKey(session) ? key : handedKey(session, key);
 		context.recent.append(own, outFrame(text), { order });
 	}
-	if (!session.isCovered) return false;
-	return replay(context, session, (entry) => isNewer(entry, have));
 }
 
 /** Whether the earlier streamer had not heard what a frame says. Frames made from records may be late there: once more. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EventPart } from '@rookery/protocol/events.ts';
+import { allowingAuthorization } from '../testing/authorization.ts';
+import type { AccountsApi } from '../services/contracts.ts';
 import { actorOf, streamerRig, type StreamerRig } from '../testing/streamer.ts';
 import { until, type Frame, type TestSocket } from '../testing/sockets.ts';
 
@@ -189,4 +191,222 @@ test('a subscription that waits for the login of a client that comes back is ans
 		before = back.socket;
 		from = rig;
 	}
+});
+
+test('an answer that was lost outlives the first proof on the next socket: that leaves before the client asks again', async (t) => {
+	const rig = await streamerRig(t);
+	rig.core.answer = async () => `answer ${rig.calls.length}`;
+	const { socket, session } = await anaIn(rig);
+	const asked = { msg: 'method', id: '7', method: 'mine', params: [] };
+	socket.send(asked);
+	await socket.next(isUpdated('7'));
+	say(rig, 'one');
+	await lost(rig, socket);
+	const back = await comeBack(rig, session);
+	const ping = await back.socket.next(({ msg, id }) => msg === 'ping' && id !== undefined);
+	back.socket.send({ msg: 'pong', id: ping.id });
+	await back.socket.next(isUpdated('again'));
+	back.socket.send(asked);
+	assert.equal((await back.socket.next(isResult('7')))['result'], 'answer 1');
+	assert.equal(rig.calls.length, 1);
+});
+
+test('answers that come after their session has ended take no room from others', async (t) => {
+	const rig = await streamerRig(t, { limits: { maxAnswerBytes: 400 } });
+	const ends = heldCore(rig);
+	const gone = await rig.connect();
+	await gone.negotiate();
+	gone.send({ msg: 'method', id: '1', method: 'slow', params: [] });
+	await until(() => rig.calls.length === 1);
+	gone.terminate();
+	await until(() => rig.ddp.stats().sockets === 0);
+	ends[0]?.('x'.repeat(100));
+	const { socket, session } = await anaIn(rig);
+	rig.core.answer = async () => 'y'.repeat(100);
+	const asked = { msg: 'method', id: '7', method: 'mine', params: [] };
+	socket.send(asked);
+	await socket.next(isUpdated('7'));
+	await lost(rig, socket);
+	const back = await comeBack(rig, session);
+	back.socket.send(asked);
+	await back.socket.next(isUpdated('7'));
+	assert.equal(rig.calls.length, 2);
+});
+
+test('a method asked for before the login of a client that comes back is answered once, also on the socket after it', async (t) => {
+	const rig = await streamerRig(t);
+	const ends = heldCore(rig);
+	const { socket, session } = await anaIn(rig);
+	await lost(rig, socket);
+	const asked = { msg: 'method', id: '7', method: 'slow', params: [] };
+	const first = await comeBack(rig, session, token, [asked]);
+	await first.socket.next(isUpdated('again'));
+	await until(() => rig.calls.length === 1);
+	await lost(rig, first.socket);
+	const second = await comeBack(rig, session);
+	await second.socket.next(isUpdated('again'));
+	second.socket.send(asked);
+	await second.socket.settled();
+	ends[0]?.('done');
+	assert.equal((await second.socket.next(isResult('7')))['result'], 'done');
+	await second.socket.next(isUpdated('7'));
+	await second.socket.settled();
+	assert.equal(second.socket.frames.filter(isUpdated('7')).length, 1);
+	assert.equal(rig.calls.length, 1);
+});
+
+test('a broken call with the id of one under way is ignored as any second one: updated comes once', async (t) => {
+	const rig = await streamerRig(t);
+	const ends = heldCore(rig);
+	const { socket } = await anaIn(rig);
+	socket.send({ msg: 'method', id: '7', method: 'slow', params: [] });
+	await until(() => rig.calls.length === 1);
+	socket.send({ msg: 'method', id: '7', method: 'slow', params: [{ $type: 'unknown', $value: 1 }] });
+	await socket.settled();
+	ends[0]?.('done');
+	await socket.next(isUpdated('7'));
+	await socket.settled();
+	assert.equal(socket.frames.filter(isUpdated('7')).length, 1);
+	assert.equal(socket.frames.filter(isResult('7')).length, 1);
+});
+
+test('what is kept back until it is judged is not lost on the way to another streamer', async (t) => {
+	let gate = Promise.resolve();
+	const authorization = allowingAuthorization({ canReadRoom: () => gate.then(() => true) });
+	const one = await streamerRig(t, { authorization });
+	const two = await streamerRig(t, { beside: one });
+	const { socket, session } = await anaIn(one);
+	await lost(one, socket);
+	const { promise, resolve: judge } = Promise.withResolvers<void>();
+	gate = promise;
+	const part: EventPart = { kind: 'record', record: 'roomAccess', action: 'updated', body: { rid: 'r' } };
+	one.bus.publish({ key: 'all:permissions', parts: [part] }, stored());
+	say(one, 'held');
+	const call = one.bus.call.bind(one.bus);
+	t.mock.method(one.bus, 'call', (...args: Parameters<typeof call>) => {
+		const answer = call(...args);
+		if (args[0].endsWith('.release')) setImmediate(judge);
+		return answer;
+	});
+	const back = await comeBack(two, session);
+	await back.socket.next(isUpdated('again'));
+	assert.deepEqual(messages(back.socket), ['held']);
+});
+
+test('a hand-over is off when somebody else has logged in on the old socket meanwhile', async (t) => {
+	const one = await streamerRig(t);
+	const two = await streamerRig(t, { beside: one });
+	one.core.answer = async () => `answer ${one.calls.length}`;
+	const { socket, session } = await anaIn(one);
+	const back = await comeBack(two, session, null);
+	assert.equal(back.isResumed, true);
+	await socket.call('login', { resume: 'token-of-eve' });
+	const asked = { msg: 'method', id: '7', method: 'mine', params: [] };
+	socket.send(asked);
+	await socket.next(isUpdated('7'));
+	back.socket.send({ msg: 'method', id: 'again', method: 'login', params: [{ resume: token }] });
+	back.socket.send(asked);
+	assert.equal((await back.socket.closed).code, 1012);
+	assert.equal(back.socket.texts.join().includes('answer 1'), false);
+	await socket.settled();
+});
+
+test('a session is not taken over while somebody logs in on its old socket', async (t) => {
+	const { promise, resolve: letIn } = Promise.withResolvers<void>();
+	let asked = 0;
+	const accounts: Partial<AccountsApi> = {
+		async login(options) {
+			const { resume } = options as { resume: string };
+			const actor = actorOf(resume.slice('token-of-'.length), resume);
+			asked += 1;
+			if (actor.uid === 'eve') await promise;
+			return { id: actor.uid, token: resume, tokenExpires: new Date(), type: 'resume', actor, emails: [] };
+		},
+		authenticate: async (uid, resume) => actorOf(uid, resume),
+	};
+	const rig = await streamerRig(t, { accounts: accounts as AccountsApi });
+	const { socket, session } = await anaIn(rig);
+	const back = await comeBack(rig, session, null);
+	socket.send({ msg: 'method', id: 'other', method: 'login', params: [{ resume: 'token-of-eve' }] });
+	await until(() => asked === 2);
+	back.socket.send({ msg: 'method', id: 'again', method: 'login', params: [{ resume: token }] });
+	await until(() => asked === 3);
+	assert.equal((await back.socket.closed).code, 1012);
+	letIn();
+	assert.equal(
+		back.socket.frames.some(({ collection, id }) => collection === 'users' && id === 'eve'),
+		false,
+	);
+});
+
+/** Settings are public: anybody may listen. */
+const settingsSub = { msg: 'sub', id: 'public', name: 'stream-notify-all', params: ['public-settings-changed', false] };
+
+function tellSetting(rig: StreamerRig, value: number): void {
+	const args = ['updated', { _id: 'Site_Name', value }];
+	const part: EventPart = { kind: 'direct', stream: 'notify-all', event: 'public-settings-changed', args };
+	rig.bus.publish({ key: 'all:public', parts: [part] }, stored());
+}
+
+const settingsTold = (socket: TestSocket) =>
+	socket.events('notify-all', 'public-settings-changed').map(([, setting]) => (setting as { value: number }).value);
+
+test('a subscription of the new socket alone goes on without a gap when the session is taken up', async (t) => {
+	const rig = await streamerRig(t);
+	const { socket, session } = await anaIn(rig);
+	await lost(rig, socket);
+	const back = await comeBack(rig, session, null, [settingsSub]);
+	await back.socket.next(isReady('public'));
+	back.socket.send({ msg: 'method', id: 'again', method: 'login', params: [{ resume: token }] });
+	await until(() => rig.ddp.stats().detached === 0);
+	tellSetting(rig, 1);
+	await back.socket.next(isUpdated('again'));
+	tellSetting(rig, 2);
+	await until(() => settingsTold(back.socket).includes(2));
+	assert.deepEqual(settingsTold(back.socket), [1, 2]);
+	assert.equal(back.socket.frames.filter(isReady('public')).length, 1);
+});
+
+test('a subscription of the new socket alone misses nothing that the earlier streamer has heard', async (t) => {
+	const one = await streamerRig(t);
+	const two = await streamerRig(t, { beside: one });
+	const { socket, session } = await anaIn(one);
+	const other = await one.login('bob');
+	await other.sub('public', settingsSub.name, 'public-settings-changed', false);
+	const ends = heldCore(one);
+	socket.send({ msg: 'method', id: '7', method: 'slow', params: [] });
+	await until(() => one.calls.length === 1);
+	await lost(one, socket);
+	const back = await comeBack(two, session, token, [settingsSub]);
+	await back.socket.next(isReady('public'));
+	await until(() => two.ddp.stats().subscriptions === 2);
+	await socket.closed;
+	tellSetting(one, 1);
+	ends[0]?.('done');
+	await back.socket.next(isUpdated('again'));
+	tellSetting(one, 2);
+	await until(() => settingsTold(back.socket).includes(2));
+	assert.deepEqual(settingsTold(back.socket), [1, 2]);
+});
+
+test('a proof of what was sent before the session was taken up proves nothing of what is sent then', async (t) => {
+	const rig = await streamerRig(t);
+	const { socket, session } = await anaIn(rig);
+	await lost(rig, socket);
+	say(rig, 'one');
+	const back = await comeBack(rig, session, null, [settingsSub]);
+	await back.socket.next(isReady('public'));
+	rig.clock.advance(5_001);
+	tellSetting(rig, 1);
+	const early = await back.socket.next(({ msg, id }) => msg === 'ping' && id !== undefined);
+	back.socket.send({ msg: 'method', id: 'again', method: 'login', params: [{ resume: token }] });
+	await back.socket.next(isUpdated('again'));
+	assert.deepEqual(messages(back.socket), ['one']);
+	await back.socket.next((frame) => frame.msg === 'ping' && frame !== early && frame.id !== undefined);
+	back.socket.send({ msg: 'pong', id: early.id });
+	await back.socket.settled();
+	await lost(rig, back.socket);
+	const third = await comeBack(rig, session);
+	await third.socket.next(isUpdated('again'));
+	assert.deepEqual(messages(third.socket), ['one']);
 });
