@@ -129,7 +129,7 @@ function onUser(context: DdpContext, rights: RightsWatch, action: string, body: 
 	if (action === 'removed' || active === false) return revokeTokens(context, user._id, null);
 	context.membership.onUser(user);
 	const sessions = [...(context.byUser.get(user._id) ?? [])];
-	const before = sessions[0]?.actor?.roles;
+	const before = sessions.map(({ actor }) => actor?.roles ?? []);
 	for (const session of sessions) {
 		if (session.actor === null) continue;
 		const { username, name, roles } = user;
@@ -138,7 +138,7 @@ function onUser(context: DdpContext, rights: RightsWatch, action: string, body: 
 		if (session.documents.has('users', user._id)) session.documents.put('users', user._id, fields, '');
 	}
 	deliverUserData(context, user._id, diff, unset);
-	if (before !== undefined) rights.user(user, before);
+	rights.user(user, 'roles' in diff || 'roles' in unset, before);
 }
 
 /** On `all:presence`: for those who watch. On the user's own key: for himself. */

@@ -24,6 +24,8 @@ export async function watchPresence(
 	let may = await mayWatch(context, session);
 	if (!may) {
 		await loginOrTimeout(context, session);
+		// The login gave the client its old session back.
+		if (session.successor !== null) return watchPresence(context, session.successor, id, params);
 		may = session.state !== 'closed' && (await mayWatch(context, session));
 	}
 	if (session.state === 'closed') return;

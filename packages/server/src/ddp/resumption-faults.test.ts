@@ -170,6 +170,48 @@ test('a change of roles loses no event of the user', async (t) => {
 	assert.deepEqual(await socket.event('notify-user', 'ana/message'), [{ msg: 'hello' }]);
 });
 
+test('a role that was lost while its user came back is obeyed: he logged in knowing of it, his subscriptions did not', async (t) => {
+	const rig = await streamerRig(t);
+	const { socket, session } = await anaIn(rig);
+	await lost(rig, socket);
+	rig.tokens.set(token, { ...actorOf('ana', token), roles: ['user', 'muted'] });
+	const back = await comeBack(rig, session);
+	await back.socket.next(isUpdated('again'));
+	rig.rights.rooms.set('r', new Set());
+	const user = { ...actorOf('ana', token), _id: 'ana', roles: ['user', 'muted'] };
+	const part = {
+		kind: 'record',
+		record: 'user',
+		action: 'updated',
+		body: { user, diff: { roles: user.roles }, unset: {} },
+	};
+	rig.bus.publish({ key: 'user:ana', parts: [part as never] }, stored());
+	await back.socket.next(({ msg, id }) => msg === 'nosub' && id === 'room');
+});
+
+test('who missed more than is sent again starts anew, and nothing of his two sockets is left', async (t) => {
+	const rig = await streamerRig(t, { limits: { maxReplayBytes: 10 } });
+	const keys = rig.ddp.stats().keys;
+	const { socket, session } = await anaIn(rig);
+	await lost(rig, socket);
+	say(rig, 'much');
+	const back = await comeBack(rig, session, null, [settingsSub]);
+	await back.socket.next(isReady('public'));
+	back.socket.send({ msg: 'method', id: 'again', method: 'login', params: [{ resume: token }] });
+	assert.equal((await back.socket.closed).code, 1012);
+	await until(() => rig.ddp.stats().keys === keys);
+	assert.deepEqual([rig.ddp.stats().resumed, rig.ddp.stats().subscriptions], [0, 0]);
+});
+
+test('a presence sub that waits for the login of a client that comes back is answered', async (t) => {
+	const rig = await streamerRig(t);
+	const { socket, session } = await anaIn(rig);
+	await lost(rig, socket);
+	const sub = { msg: 'sub', id: 'presence', name: 'stream-user-presence', params: ['', { added: ['bob'] }] };
+	const back = await comeBack(rig, session, token, [sub]);
+	await back.socket.next(isReady('presence'));
+});
+
 test('a subscription that waits for the login of a client that comes back is answered, and misses nothing', async (t) => {
 	const one = await streamerRig(t);
 	const two = await streamerRig(t, { beside: one });

@@ -80,6 +80,7 @@ export function resumption(context: DdpContext) {
 	}
 
 	function wentOn(session: Session): void {
+		if (session.state === 'closed') return;
 		resumed += 1;
 		byId.set(session.id, session);
 	}
@@ -236,6 +237,7 @@ function takeOver(context: DdpContext, fresh: Session, old: Session, login: Logi
 	old.documents.resend(fresh.documents);
 	if (login !== null) publishUser(old, login);
 	if (!replay(context, old)) {
+		subscribeAgain(context, fresh, old);
 		// It owns the socket now: this ends it for good.
 		old.giveUp(1012, 'SERVICE_RESTART');
 		return old;

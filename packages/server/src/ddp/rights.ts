@@ -145,9 +145,12 @@ export function rightsWatch(context: DdpContext) {
 			context.membership.onRightsChanged();
 		},
 
-		/** @param before Roles as the session knew them. */
-		user({ _id, roles }: Pick<User, '_id' | 'roles'>, before: string[]): void {
-			if (sameSet(roles, before)) return;
+		/**
+		 * @param isTold The change is one of roles: who has just logged in knows them, but was judged before.
+		 * @param before Roles as his sessions knew them.
+		 */
+		user({ _id, roles }: Pick<User, '_id' | 'roles'>, isTold: boolean, before: string[][]): void {
+			if (before.length === 0 || (!isTold && before.every((known) => sameSet(roles, known)))) return;
 			judgeSubs(ofUser(_id), () => true, true);
 			context.membership.onRightsChanged();
 			again(() => context.membership.onRightsChanged());
