@@ -2,6 +2,8 @@ import type { Session } from './client-session.ts';
 import { handedKey, privateKey } from './client-session.ts';
 import type { DdpContext } from './context.ts';
 import type { LogEntry } from './event-log.ts';
+import { textOf } from './kept-answers.ts';
+import type { OutFrame } from './out-frame.ts';
 import { watchKey } from './presence-watch.ts';
 
 /**
@@ -59,6 +61,11 @@ export function missedBy(context: DdpContext, session: Session, from: number): L
 			collect(entries.slice(-1));
 		}
 	}
-	collect(recent.since(privateKey(session), from));
+	// The end of a subscription that its client has begun again since would end that one.
+	collect(recent.since(privateKey(session), from).filter(({ frame }) => !session.subs.has(idOf(frame))));
 	return [...found.values()].sort((one, other) => one.order - other.order);
+}
+
+function idOf(frame: OutFrame): string {
+	return String((JSON.parse(textOf(frame)) as { id?: unknown }).id);
 }

@@ -189,6 +189,23 @@ test('a role that was lost while its user came back is obeyed: he logged in know
 	await back.socket.next(({ msg, id }) => msg === 'nosub' && id === 'room');
 });
 
+test('the end of a subscription is not told again to who has begun it anew since', async (t) => {
+	const rig = await streamerRig(t);
+	const { socket, session } = await anaIn(rig);
+	const isEnd = ({ msg, id }: Frame) => msg === 'nosub' && id === 'room';
+	rig.rights.rooms.set('r', new Set());
+	const part: EventPart = { kind: 'record', record: 'roomAccess', action: 'updated', body: { rid: 'r' } };
+	rig.bus.publish({ key: 'all:permissions', parts: [part] }, stored());
+	await socket.next(isEnd);
+	rig.rights.rooms.set('r', new Set(['ana']));
+	assert.equal(await socket.sub('room', 'stream-room-messages', 'r', false), 'ready');
+	say(rig, 'again');
+	await lost(rig, socket);
+	const back = await comeBack(rig, session);
+	await back.socket.next(isUpdated('again'));
+	assert.deepEqual([messages(back.socket), back.socket.frames.some(isEnd)], [['again'], false]);
+});
+
 test('who missed more than is sent again starts anew, and nothing of his two sockets is left', async (t) => {
 	const rig = await streamerRig(t, { limits: { maxReplayBytes: 10 } });
 	const keys = rig.ddp.stats().keys;
