@@ -123,11 +123,10 @@ for (const mode of ['one process', 'six processes'] satisfies Mode[]) {
 					await wire.event(stream, rid, ([message]) => message._id === last);
 					const live = wire.events(stream, rid).map(([message]) => message._id as string);
 					assert.equal(new Set(live).size, live.length, 'nothing twice on one connection');
-					assert.deepEqual(
-						live.filter((_id) => sent.includes(_id)),
-						sent.slice(-2),
-						'live from `ready` on, in order',
-					);
+					// What was posted just before may be told just after `ready`: its event was on the way.
+					const told = live.filter((_id) => sent.includes(_id));
+					assert.ok(told.length === 2 || told.length === 3, 'live from `ready` on');
+					assert.deepEqual(told, sent.slice(-told.length), 'live from `ready` on, in order');
 					for (const _id of live) known.add(_id);
 					wire.terminate();
 					sent.push(await post(rid, `${attempt} away`));

@@ -25,9 +25,7 @@ type Opening = { wire: Wire; socket: Socket; encoding: Encoding; info: SocketInf
  * One client's WebSocket. Frames are written to the TCP socket as they are, so `ws` itself writes only whole control
  * frames, between ours.
  */
-export class OpenSocket implements ClientSocket {
-	// First what every frame looks at, so that it stands together in memory.
-	private readonly box: Outbox;
+export class OpenSocket extends Outbox implements ClientSocket {
 	private readonly encoding: Encoding;
 	private isShut = false;
 	private handlers: SocketHandlers | null = null;
@@ -36,11 +34,11 @@ export class OpenSocket implements ClientSocket {
 	readonly info: SocketInfo;
 
 	constructor({ wire, socket, encoding, info, shared }: Opening) {
+		super(socket, shared.rules);
 		this.info = info;
 		this.shared = shared;
 		this.wire = wire;
 		this.encoding = encoding;
-		this.box = new Outbox(socket, shared.rules, this);
 		wire.owner = this;
 		wire.on('message', onMessage);
 		wire.on('error', onError);
@@ -50,23 +48,23 @@ export class OpenSocket implements ClientSocket {
 	/** Introduces the socket to the DDP side. */
 	open(acceptor: SocketAcceptor): void {
 		this.shared.open.add(this);
-		if (this.isSockjs) this.box.push(opening, 'own');
+		if (this.isSockjs) this.push(opening, 'own');
 		this.handlers = acceptor.accept(this);
 	}
 
 	get bufferedBytes(): number {
-		return this.box.pendingBytes;
+		return this.pendingBytes;
 	}
 
 	send(frame: OutFrame, kind: SendKind): void {
-		if (!this.isShut) this.box.push(encodeFrame(frame, this.encoding), kind);
+		if (!this.isShut) this.push(encodeFrame(frame, this.encoding), kind);
 	}
 
 	close(code: number, reason: string): void {
 		if (this.isShut) return;
 		this.isShut = true;
-		if (this.isSockjs) this.box.push(textFrame([sockjsCloseFrame(code, reason)]), 'own');
-		this.box.drain();
+		if (this.isSockjs) this.push(textFrame([sockjsCloseFrame(code, reason)]), 'own');
+		this.drain();
 		this.wire.close(code, reason);
 		this.end(code);
 	}
@@ -76,7 +74,7 @@ export class OpenSocket implements ClientSocket {
 	}
 
 	/** The reader does not keep up: there is no room for a word of farewell. */
-	onOverflow(): void {
+	protected override onOverflow(): void {
 		if (this.isShut) return;
 		this.isShut = true;
 		this.wire.close(4429, 'SLOW_CONSUMER');
@@ -100,7 +98,7 @@ export class OpenSocket implements ClientSocket {
 
 	/** A broken frame: `ws` closes with the right code by itself (1002, 1007, 1009). */
 	stopWriting(): void {
-		this.box.stop();
+		this.stop();
 	}
 
 	/** The connection is closed. */
@@ -116,7 +114,7 @@ export class OpenSocket implements ClientSocket {
 
 	/** Tells the DDP side at once: a peer that is gone may take seconds to be closed. */
 	private end(code: number): void {
-		this.box.stop();
+		this.stop();
 		const told = this.handlers;
 		this.handlers = null;
 		told?.onClose(code);

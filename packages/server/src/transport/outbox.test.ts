@@ -23,7 +23,12 @@ function rigOf(limits: Partial<OutboxLimits> = {}, takes = false) {
 		},
 	};
 	const rules = { limits: { ...outboxLimits, ...limits }, clock, turn, late };
-	const box = new Outbox(sink, rules, { onOverflow: () => (overflows += 1) });
+	class CountingOutbox extends Outbox {
+		protected override onOverflow(): void {
+			overflows += 1;
+		}
+	}
+	const box = new CountingOutbox(sink, rules);
 	return {
 		box,
 		sink,

@@ -51,12 +51,12 @@ const nothing = Buffer.alloc(0);
  * up costs a bounded amount of memory and delays nobody else.
  *
  * Nearly always the few frames of a turn are written and the system takes them at once: then there is no queue, no callback
- * and no clock. There are as many boxes as sockets, so one holds little while nothing waits.
+ * and no clock. There are as many boxes as sockets, so one holds little while nothing waits; and a socket is its own box, so
+ * that a frame to thousands of them touches one object for each.
  */
-export class Outbox {
+export abstract class Outbox {
 	private readonly sink: Sink;
 	private readonly rules: OutboxRules;
-	private readonly owner: { onOverflow(): void };
 	/** The first frame of this turn, and all of them when there are more. */
 	private first: Buffer | null = null;
 	private frames: Buffer[] | null = null;
@@ -68,12 +68,13 @@ export class Outbox {
 	private inFlight: Batch | null = null;
 	private isClosed = false;
 
-	/** @param owner Told once when a bound is passed: the box is empty then and takes nothing more. */
-	constructor(sink: Sink, rules: OutboxRules, owner: { onOverflow(): void }) {
+	constructor(sink: Sink, rules: OutboxRules) {
 		this.sink = sink;
 		this.rules = rules;
-		this.owner = owner;
 	}
+
+	/** Called once when a bound is passed: the box is empty then and takes nothing more. */
+	protected abstract onOverflow(): void;
 
 	/** Bytes queued or not yet taken by the system. */
 	get pendingBytes(): number {
@@ -178,7 +179,7 @@ export class Outbox {
 
 	private overflow(): void {
 		this.stop();
-		this.owner.onOverflow();
+		this.onOverflow();
 	}
 
 	private writeBatch(queue: FrameQueue, maxBytes: number): Batch {
