@@ -83,6 +83,11 @@ async function withServers(folder: string, work: () => Promise<Counts>): Promise
 			env: process.env,
 			progress,
 			cacheGb: 0.5,
+			// Hundreds of databases come and go: files of dropped ones must not stay open until the limit of the system.
+			extra: [
+				'--wiredTigerEngineConfigString',
+				'file_manager=(close_idle_time=3,close_scan_interval=1,close_handle_minimum=100)',
+			],
 			initiate: ensurePrimary,
 			signal: stopping.signal,
 		});

@@ -31,6 +31,8 @@ type Options = {
 	progress: Progress;
 	/** Size of its cache. Default 0.25. */
 	cacheGb?: number;
+	/** Further arguments of the program. */
+	extra?: string[];
 	/** Makes the node on this port primary of its set and returns when it is: see `ensurePrimary`. */
 	initiate: (target: { port: number; replicaSet: string; signal: AbortSignal }) => Promise<void>;
 	signal?: AbortSignal;
@@ -154,7 +156,7 @@ async function start(options: Options, port: number): Promise<Server | 'port tak
 
 class EndedEarly extends Error {}
 
-function mongodArguments({ dataDirectory, cacheGb = 0.25 }: Options, port: number): string[] {
+function mongodArguments({ dataDirectory, cacheGb = 0.25, extra = [] }: Options, port: number): string[] {
 	return [
 		'--dbpath',
 		dataDirectory,
@@ -176,6 +178,7 @@ function mongodArguments({ dataDirectory, cacheGb = 0.25 }: Options, port: numbe
 		'--logpath',
 		logPath(dataDirectory),
 		'--logappend',
+		...extra,
 	];
 }
 
