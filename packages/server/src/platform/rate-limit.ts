@@ -52,8 +52,8 @@ export function takeToken(buckets: Buckets, key: string, { calls, perMs }: RateW
 	const perToken = perMs / calls;
 	const fullAt = Math.max(buckets.get(key) ?? now, now) + perToken;
 	const missingMs = fullAt - now - perMs;
-	// A thousandth of a token: sums of fractions are not exact.
-	if (missingMs > perToken / 1_000) return { allowed: false, resetMs: Math.ceil(missingMs) };
+	// A millionth of a token: sums of fractions are not exact.
+	if (missingMs > perToken / 1_000_000) return { allowed: false, resetMs: Math.ceil(missingMs) };
 	buckets.delete(key);
 	buckets.set(key, fullAt);
 	return { allowed: true, resetMs: 0 };
