@@ -105,7 +105,7 @@ for (const mode of ['one process', 'six processes'] satisfies Mode[]) {
 				await apply();
 				const late: string[] = [];
 				const changedAt = performance.now();
-				while (performance.now() - changedAt < 1_300) {
+				while (performance.now() - changedAt < 1_300 || late.length === 0) {
 					const isLate = performance.now() - changedAt > 1_000;
 					const id = await post(rid, 'going on');
 					if (isLate) late.push(id);
@@ -113,7 +113,6 @@ for (const mode of ['one process', 'six processes'] satisfies Mode[]) {
 				const last = await post(rid, 'the last one');
 				await other.event(stream, rid, ([message]) => message._id === last);
 				await socket.call('UserPresence:online');
-				assert.ok(late.length > 0);
 				const heard = new Set(socket.events(stream, mine).map(([message]) => message._id));
 				return [...late, last].filter((id) => heard.has(id));
 			};
