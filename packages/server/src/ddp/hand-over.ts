@@ -219,8 +219,10 @@ export function handOver(context: DdpContext, deps: Deps) {
 		async claim(session: Session, id: string): Promise<Claim | null> {
 			const owner = ownerOf(id);
 			if (owner === null || owner === tag || bus.state !== 'connected') return null;
+			// Nobody there, or no answer in time: its sessions went with it.
 			const offer = await ask(id, 'offer').catch(() => null);
 			if (offer === null) return null;
+			// Unheard, the offer runs out by itself.
 			const tell = (method: 'free' | 'discard') => () => void ask(id, method).catch(() => undefined);
 			return {
 				uid: offer.uid,

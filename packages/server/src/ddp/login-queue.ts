@@ -52,7 +52,7 @@ export function loginQueue({ clock, maxSize, maxWaitMs, refusal, pump }: Deps) {
 		for (const { reject } of waiting.splice(0, late < 0 ? waiting.length : late)) reject(refusal());
 	}
 
-	/** Those whose clients have gone must not keep others out, wherever they stand. Looked for now and then. */
+	/** Those whose clients have gone must not keep others out, wherever they stand. Searched at most four times a second. */
 	function dropUnwanted(): void {
 		const now = clock.monotonic();
 		if (now - droppedAt < dropEveryMs) return;
