@@ -3,54 +3,20 @@ import { test } from 'node:test';
 import type { EventPart } from '@rookery/protocol/events.ts';
 import { allowingAuthorization } from '../testing/authorization.ts';
 import type { AccountsApi } from '../services/contracts.ts';
+import {
+	anaIn,
+	anaToken,
+	comeBack,
+	eveToken,
+	isUpdated,
+	lose,
+	messagesOf,
+	nextPosition,
+	say,
+} from '../testing/returning-clients.ts';
 import { actorOf, streamerRig, type StreamerRig } from '../testing/streamer.ts';
 import { until, type Frame, type TestSocket } from '../testing/sockets.ts';
 
-const token = 'token-of-ana';
-
-/** Ana may read `r`, and has logged in and subscribed to it. */
-async function anaIn(rig: StreamerRig): Promise<{ socket: TestSocket; session: string }> {
-	rig.tokens.set(token, actorOf('ana', token));
-	rig.tokens.set('token-of-eve', actorOf('eve', 'token-of-eve'));
-	rig.rights.rooms.set('r', new Set(['ana']));
-	const socket = await rig.connect();
-	const session = await socket.negotiate();
-	await socket.call('login', { resume: token });
-	assert.equal(await socket.sub('room', 'stream-room-messages', 'r', false), 'ready');
-	return { socket, session };
-}
-
-/** What a client sends that comes back: it asks for its session, then, when it was logged in, logs in. */
-async function comeBack(rig: StreamerRig, session: string, resume: string | null = token, between: object[] = []) {
-	const socket = await rig.connect();
-	socket.send({ msg: 'connect', version: '1', support: ['1'], session });
-	for (const frame of between) socket.send(frame);
-	if (resume !== null) socket.send({ msg: 'method', id: 'again', method: 'login', params: [{ resume }] });
-	const connected = await socket.next(({ msg }) => msg === 'connected');
-	return { socket, isResumed: connected['session'] === session };
-}
-
-const lost = async (rig: StreamerRig, socket: TestSocket) => {
-	socket.terminate();
-	await until(() => rig.ddp.stats().detached === 1);
-};
-
-let count = 0;
-
-function stored() {
-	count += 1;
-	return { epoch: 1, pos: String(count).padStart(20, '0'), prev: '' };
-}
-
-function say(rig: StreamerRig, msg: string, rid = 'r'): void {
-	const part = { kind: 'direct', stream: 'room-messages', event: rid, args: [{ _id: msg, msg }] };
-	rig.bus.publish({ key: `room:${rid}`, parts: [part as EventPart] }, stored());
-}
-
-const messages = (socket: TestSocket) =>
-	socket.events('room-messages', 'r').map(([message]) => (message as { msg: string }).msg);
-
-const isUpdated = (id: string) => (frame: Frame) => frame.msg === 'updated' && (frame['methods'] as string[])[0] === id;
 const isResult = (id: string) => (frame: Frame) => frame.msg === 'result' && frame.id === id;
 const isReady = (id: string) => (frame: Frame) => frame.msg === 'ready' && (frame['subs'] as string[])[0] === id;
 
@@ -80,7 +46,7 @@ for (const isAskedAgain of [true, false]) {
 		socket.send(write('2', 'second'));
 		await until(() => rig.calls.length === 1);
 		await socket.settled();
-		await lost(rig, socket);
+		await lose(rig, socket);
 		const back = await comeBack(rig, session);
 		await back.socket.next(isUpdated('again'));
 		if (isAskedAgain) for (const frame of [write('1', 'first'), write('2', 'second')]) back.socket.send(frame);
@@ -99,7 +65,7 @@ for (const isAskedAgain of [true, false]) {
 	});
 }
 
-for (const next of ['token-of-eve', null]) {
+for (const next of [eveToken, null]) {
 	test(`who logs out leaves no answers and no private settings behind, for ${next ?? 'nobody'}`, async (t) => {
 		const rig = await streamerRig(t);
 		rig.core.answer = async () => `answer ${rig.calls.length}`;
@@ -111,7 +77,7 @@ for (const next of ['token-of-eve', null]) {
 		const args = ['updated', { _id: 'S', value: 'secret' }];
 		rig.bus.publish(
 			{ key: 'all:settings', parts: [{ kind: 'direct', stream: 'notify-logged', event: settings, args }] },
-			stored(),
+			nextPosition(),
 		);
 		const asked = { msg: 'method', id: '7', method: 'mine', params: [] };
 		socket.send(asked);
@@ -119,7 +85,7 @@ for (const next of ['token-of-eve', null]) {
 		await socket.event('notify-logged', settings);
 		await socket.call('logout');
 		if (next !== null) await socket.call('login', { resume: next });
-		await lost(rig, socket);
+		await lose(rig, socket);
 		const back = await comeBack(rig, session, next);
 		assert.equal(back.isResumed, true);
 		if (next !== null) await back.socket.next(isUpdated('again'));
@@ -136,12 +102,12 @@ test('messages told to one user are not told again to the next one of the same s
 	rig.rights.rooms.set('r', new Set(['ana', 'eve']));
 	say(rig, 'for ana');
 	await socket.event('room-messages', 'r');
-	await socket.call('login', { resume: 'token-of-eve' });
+	await socket.call('login', { resume: eveToken });
 	say(rig, 'for eve');
-	await lost(rig, socket);
-	const back = await comeBack(rig, session, 'token-of-eve');
+	await lose(rig, socket);
+	const back = await comeBack(rig, session, eveToken);
 	await back.socket.next(isUpdated('again'));
-	assert.deepEqual(messages(back.socket), ['for eve']);
+	assert.deepEqual(messagesOf(back.socket), ['for eve']);
 });
 
 test('a change of roles loses no event of the user', async (t) => {
@@ -157,7 +123,7 @@ test('a change of roles loses no event of the user', async (t) => {
 					record: 'user',
 					action: 'updated',
 					body: {
-						user: { ...actorOf('ana', token), _id: 'ana', roles: ['user', 'admin'] },
+						user: { ...actorOf('ana', anaToken), _id: 'ana', roles: ['user', 'admin'] },
 						diff: {},
 						unset: {},
 					} as never,
@@ -165,7 +131,7 @@ test('a change of roles loses no event of the user', async (t) => {
 				{ kind: 'direct', stream: 'notify-user', event: 'ana/message', args: [{ msg: 'hello' }] },
 			],
 		},
-		stored(),
+		nextPosition(),
 	);
 	assert.deepEqual(await socket.event('notify-user', 'ana/message'), [{ msg: 'hello' }]);
 });
@@ -173,19 +139,19 @@ test('a change of roles loses no event of the user', async (t) => {
 test('a role that was lost while its user came back is obeyed: he logged in knowing of it, his subscriptions did not', async (t) => {
 	const rig = await streamerRig(t);
 	const { socket, session } = await anaIn(rig);
-	await lost(rig, socket);
-	rig.tokens.set(token, { ...actorOf('ana', token), roles: ['user', 'muted'] });
+	await lose(rig, socket);
+	rig.tokens.set(anaToken, { ...actorOf('ana', anaToken), roles: ['user', 'muted'] });
 	const back = await comeBack(rig, session);
 	await back.socket.next(isUpdated('again'));
 	rig.rights.rooms.set('r', new Set());
-	const user = { ...actorOf('ana', token), _id: 'ana', roles: ['user', 'muted'] };
+	const user = { ...actorOf('ana', anaToken), _id: 'ana', roles: ['user', 'muted'] };
 	const part = {
 		kind: 'record',
 		record: 'user',
 		action: 'updated',
 		body: { user, diff: { roles: user.roles }, unset: {} },
 	};
-	rig.bus.publish({ key: 'user:ana', parts: [part as never] }, stored());
+	rig.bus.publish({ key: 'user:ana', parts: [part as never] }, nextPosition());
 	await back.socket.next(({ msg, id }) => msg === 'nosub' && id === 'room');
 });
 
@@ -195,26 +161,26 @@ test('the end of a subscription is not told again to who has begun it anew since
 	const isEnd = ({ msg, id }: Frame) => msg === 'nosub' && id === 'room';
 	rig.rights.rooms.set('r', new Set());
 	const part: EventPart = { kind: 'record', record: 'roomAccess', action: 'updated', body: { rid: 'r' } };
-	rig.bus.publish({ key: 'all:permissions', parts: [part] }, stored());
+	rig.bus.publish({ key: 'all:permissions', parts: [part] }, nextPosition());
 	await socket.next(isEnd);
 	rig.rights.rooms.set('r', new Set(['ana']));
 	assert.equal(await socket.sub('room', 'stream-room-messages', 'r', false), 'ready');
 	say(rig, 'again');
-	await lost(rig, socket);
+	await lose(rig, socket);
 	const back = await comeBack(rig, session);
 	await back.socket.next(isUpdated('again'));
-	assert.deepEqual([messages(back.socket), back.socket.frames.some(isEnd)], [['again'], false]);
+	assert.deepEqual([messagesOf(back.socket), back.socket.frames.some(isEnd)], [['again'], false]);
 });
 
 test('who missed more than is sent again starts anew, and nothing of his two sockets is left', async (t) => {
 	const rig = await streamerRig(t, { limits: { maxReplayBytes: 10 } });
 	const keys = rig.ddp.stats().keys;
 	const { socket, session } = await anaIn(rig);
-	await lost(rig, socket);
+	await lose(rig, socket);
 	say(rig, 'much');
 	const back = await comeBack(rig, session, null, [settingsSub]);
 	await back.socket.next(isReady('public'));
-	back.socket.send({ msg: 'method', id: 'again', method: 'login', params: [{ resume: token }] });
+	back.socket.send({ msg: 'method', id: 'again', method: 'login', params: [{ resume: anaToken }] });
 	assert.equal((await back.socket.closed).code, 1012);
 	await until(() => rig.ddp.stats().keys === keys);
 	assert.deepEqual([rig.ddp.stats().resumed, rig.ddp.stats().subscriptions], [0, 0]);
@@ -223,9 +189,9 @@ test('who missed more than is sent again starts anew, and nothing of his two soc
 test('a presence sub that waits for the login of a client that comes back is answered', async (t) => {
 	const rig = await streamerRig(t);
 	const { socket, session } = await anaIn(rig);
-	await lost(rig, socket);
+	await lose(rig, socket);
 	const sub = { msg: 'sub', id: 'presence', name: 'stream-user-presence', params: ['', { added: ['bob'] }] };
-	const back = await comeBack(rig, session, token, [sub]);
+	const back = await comeBack(rig, session, anaToken, [sub]);
 	await back.socket.next(isReady('presence'));
 });
 
@@ -236,17 +202,17 @@ test('a subscription that waits for the login of a client that comes back is ans
 	let before = socket;
 	let from = one;
 	for (const rig of [one, two]) {
-		await lost(from, before);
+		await lose(from, before);
 		const said = rig === one ? 'here' : 'there';
 		say(one, said);
 		const sub = { msg: 'sub', id: 'room', name: 'stream-room-messages', params: ['r', false] };
-		const back = await comeBack(rig, session, token, [sub]);
+		const back = await comeBack(rig, session, anaToken, [sub]);
 		assert.equal(back.isResumed, true);
 		await back.socket.next(isUpdated('again'));
 		await back.socket.next(isReady('room'));
 		await back.socket.settled();
 		assert.equal(back.socket.frames.filter(isReady('room')).length, 1);
-		assert.equal(messages(back.socket).at(-1), said);
+		assert.equal(messagesOf(back.socket).at(-1), said);
 		before = back.socket;
 		from = rig;
 	}
@@ -260,7 +226,7 @@ test('an answer that was lost outlives the first proof on the next socket: that 
 	socket.send(asked);
 	await socket.next(isUpdated('7'));
 	say(rig, 'one');
-	await lost(rig, socket);
+	await lose(rig, socket);
 	const back = await comeBack(rig, session);
 	const ping = await back.socket.next(({ msg, id }) => msg === 'ping' && id !== undefined);
 	back.socket.send({ msg: 'pong', id: ping.id });
@@ -285,7 +251,7 @@ test('answers that come after their session has ended take no room from others',
 	const asked = { msg: 'method', id: '7', method: 'mine', params: [] };
 	socket.send(asked);
 	await socket.next(isUpdated('7'));
-	await lost(rig, socket);
+	await lose(rig, socket);
 	const back = await comeBack(rig, session);
 	back.socket.send(asked);
 	await back.socket.next(isUpdated('7'));
@@ -296,12 +262,12 @@ test('a method asked for before the login of a client that comes back is answere
 	const rig = await streamerRig(t);
 	const ends = heldCore(rig);
 	const { socket, session } = await anaIn(rig);
-	await lost(rig, socket);
+	await lose(rig, socket);
 	const asked = { msg: 'method', id: '7', method: 'slow', params: [] };
-	const first = await comeBack(rig, session, token, [asked]);
+	const first = await comeBack(rig, session, anaToken, [asked]);
 	await first.socket.next(isUpdated('again'));
 	await until(() => rig.calls.length === 1);
-	await lost(rig, first.socket);
+	await lose(rig, first.socket);
 	const second = await comeBack(rig, session);
 	await second.socket.next(isUpdated('again'));
 	second.socket.send(asked);
@@ -335,11 +301,11 @@ test('what is kept back until it is judged is not lost on the way to another str
 	const one = await streamerRig(t, { authorization });
 	const two = await streamerRig(t, { beside: one });
 	const { socket, session } = await anaIn(one);
-	await lost(one, socket);
+	await lose(one, socket);
 	const { promise, resolve: judge } = Promise.withResolvers<void>();
 	gate = promise;
 	const part: EventPart = { kind: 'record', record: 'roomAccess', action: 'updated', body: { rid: 'r' } };
-	one.bus.publish({ key: 'all:permissions', parts: [part] }, stored());
+	one.bus.publish({ key: 'all:permissions', parts: [part] }, nextPosition());
 	say(one, 'held');
 	const call = one.bus.call.bind(one.bus);
 	t.mock.method(one.bus, 'call', (...args: Parameters<typeof call>) => {
@@ -349,7 +315,7 @@ test('what is kept back until it is judged is not lost on the way to another str
 	});
 	const back = await comeBack(two, session);
 	await back.socket.next(isUpdated('again'));
-	assert.deepEqual(messages(back.socket), ['held']);
+	assert.deepEqual(messagesOf(back.socket), ['held']);
 });
 
 test('a hand-over is off when somebody else has logged in on the old socket meanwhile', async (t) => {
@@ -359,11 +325,11 @@ test('a hand-over is off when somebody else has logged in on the old socket mean
 	const { socket, session } = await anaIn(one);
 	const back = await comeBack(two, session, null);
 	assert.equal(back.isResumed, true);
-	await socket.call('login', { resume: 'token-of-eve' });
+	await socket.call('login', { resume: eveToken });
 	const asked = { msg: 'method', id: '7', method: 'mine', params: [] };
 	socket.send(asked);
 	await socket.next(isUpdated('7'));
-	back.socket.send({ msg: 'method', id: 'again', method: 'login', params: [{ resume: token }] });
+	back.socket.send({ msg: 'method', id: 'again', method: 'login', params: [{ resume: anaToken }] });
 	back.socket.send(asked);
 	assert.equal((await back.socket.closed).code, 1012);
 	assert.equal(back.socket.texts.join().includes('answer 1'), false);
@@ -386,9 +352,9 @@ test('a session is not taken over while somebody logs in on its old socket', asy
 	const rig = await streamerRig(t, { accounts: accounts as AccountsApi });
 	const { socket, session } = await anaIn(rig);
 	const back = await comeBack(rig, session, null);
-	socket.send({ msg: 'method', id: 'other', method: 'login', params: [{ resume: 'token-of-eve' }] });
+	socket.send({ msg: 'method', id: 'other', method: 'login', params: [{ resume: eveToken }] });
 	await until(() => asked === 2);
-	back.socket.send({ msg: 'method', id: 'again', method: 'login', params: [{ resume: token }] });
+	back.socket.send({ msg: 'method', id: 'again', method: 'login', params: [{ resume: anaToken }] });
 	await until(() => asked === 3);
 	assert.equal((await back.socket.closed).code, 1012);
 	letIn();
@@ -404,7 +370,7 @@ const settingsSub = { msg: 'sub', id: 'public', name: 'stream-notify-all', param
 function tellSetting(rig: StreamerRig, value: number): void {
 	const args = ['updated', { _id: 'Site_Name', value }];
 	const part: EventPart = { kind: 'direct', stream: 'notify-all', event: 'public-settings-changed', args };
-	rig.bus.publish({ key: 'all:public', parts: [part] }, stored());
+	rig.bus.publish({ key: 'all:public', parts: [part] }, nextPosition());
 }
 
 const settingsTold = (socket: TestSocket) =>
@@ -413,10 +379,10 @@ const settingsTold = (socket: TestSocket) =>
 test('a subscription of the new socket alone goes on without a gap when the session is taken up', async (t) => {
 	const rig = await streamerRig(t);
 	const { socket, session } = await anaIn(rig);
-	await lost(rig, socket);
+	await lose(rig, socket);
 	const back = await comeBack(rig, session, null, [settingsSub]);
 	await back.socket.next(isReady('public'));
-	back.socket.send({ msg: 'method', id: 'again', method: 'login', params: [{ resume: token }] });
+	back.socket.send({ msg: 'method', id: 'again', method: 'login', params: [{ resume: anaToken }] });
 	await until(() => rig.ddp.stats().detached === 0);
 	tellSetting(rig, 1);
 	await back.socket.next(isUpdated('again'));
@@ -435,8 +401,8 @@ test('a subscription of the new socket alone misses nothing that the earlier str
 	const ends = heldCore(one);
 	socket.send({ msg: 'method', id: '7', method: 'slow', params: [] });
 	await until(() => one.calls.length === 1);
-	await lost(one, socket);
-	const back = await comeBack(two, session, token, [settingsSub]);
+	await lose(one, socket);
+	const back = await comeBack(two, session, anaToken, [settingsSub]);
 	await back.socket.next(isReady('public'));
 	await until(() => two.ddp.stats().subscriptions === 2);
 	await socket.closed;
@@ -451,21 +417,21 @@ test('a subscription of the new socket alone misses nothing that the earlier str
 test('a proof of what was sent before the session was taken up proves nothing of what is sent then', async (t) => {
 	const rig = await streamerRig(t);
 	const { socket, session } = await anaIn(rig);
-	await lost(rig, socket);
+	await lose(rig, socket);
 	say(rig, 'one');
 	const back = await comeBack(rig, session, null, [settingsSub]);
 	await back.socket.next(isReady('public'));
 	rig.clock.advance(5_001);
 	tellSetting(rig, 1);
 	const early = await back.socket.next(({ msg, id }) => msg === 'ping' && id !== undefined);
-	back.socket.send({ msg: 'method', id: 'again', method: 'login', params: [{ resume: token }] });
+	back.socket.send({ msg: 'method', id: 'again', method: 'login', params: [{ resume: anaToken }] });
 	await back.socket.next(isUpdated('again'));
-	assert.deepEqual(messages(back.socket), ['one']);
+	assert.deepEqual(messagesOf(back.socket), ['one']);
 	await back.socket.next((frame) => frame.msg === 'ping' && frame !== early && frame.id !== undefined);
 	back.socket.send({ msg: 'pong', id: early.id });
 	await back.socket.settled();
-	await lost(rig, back.socket);
+	await lose(rig, back.socket);
 	const third = await comeBack(rig, session);
 	await third.socket.next(isUpdated('again'));
-	assert.deepEqual(messages(third.socket), ['one']);
+	assert.deepEqual(messagesOf(third.socket), ['one']);
 });

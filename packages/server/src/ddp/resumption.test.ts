@@ -1,47 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { actorOf, streamerRig, type StreamerRig } from '../testing/streamer.ts';
-import { until, type Frame, type TestSocket } from '../testing/sockets.ts';
+import { anaIn, comeBack, eveToken, isUpdated, lose, messagesOf, say } from '../testing/returning-clients.ts';
+import { streamerRig, type StreamerRig } from '../testing/streamer.ts';
+import { until, type TestSocket } from '../testing/sockets.ts';
 
-const token = 'token-of-ana';
-
-/** Ana may read `r`, and has logged in and subscribed to it. */
-async function anaIn(rig: StreamerRig): Promise<{ socket: TestSocket; session: string }> {
-	rig.tokens.set(token, actorOf('ana', token));
-	rig.rights.rooms.set('r', new Set(['ana']));
-	const socket = await rig.connect();
-	const session = await socket.negotiate();
-	await socket.call('login', { resume: token });
-	assert.equal(await socket.sub('room', 'stream-room-messages', 'r', false), 'ready');
-	return { socket, session };
-}
-
-/** What a client does that comes back: it asks for its session, then logs in. */
-async function comeBack(rig: StreamerRig, session: string, resume = token) {
-	const socket = await rig.connect();
-	socket.send({ msg: 'connect', version: '1', support: ['1'], session });
-	socket.send({ msg: 'method', id: 'again', method: 'login', params: [{ resume }] });
-	const connected = await socket.next(({ msg }) => msg === 'connected');
-	return { socket, isResumed: connected['session'] === session };
-}
-
-let count = 0;
-
-function say(rig: StreamerRig, msg: string, rid = 'r'): void {
-	count += 1;
-	rig.bus.publish(
-		{
-			key: `room:${rid}`,
-			parts: [{ kind: 'direct', stream: 'room-messages', event: rid, args: [{ _id: msg, msg }] }],
-		},
-		{ epoch: 1, pos: String(count).padStart(20, '0'), prev: '' },
-	);
-}
-
-const messages = (socket: TestSocket) =>
-	socket.events('room-messages', 'r').map(([message]) => (message as { msg: string }).msg);
-
-const isLoggedIn = (frame: Frame) => frame.msg === 'updated' && (frame['methods'] as string[])[0] === 'again';
+const isLoggedIn = isUpdated('again');
 
 /** The client proves that it has everything sent so far. */
 async function prove(rig: StreamerRig, socket: TestSocket): Promise<void> {
@@ -59,20 +22,19 @@ test('who comes back with his session gets what he missed, once, in order, behin
 	say(rig, 'one');
 	await socket.event('room-messages', 'r');
 	await prove(rig, socket);
-	socket.terminate();
-	await until(() => rig.ddp.stats().detached === 1);
+	await lose(rig, socket);
 	say(rig, 'two');
 	say(rig, 'three');
 	const back = await comeBack(rig, session);
 	assert.equal(back.isResumed, true);
 	await back.socket.next(isLoggedIn);
-	assert.deepEqual(messages(back.socket), ['two', 'three']);
+	assert.deepEqual(messagesOf(back.socket), ['two', 'three']);
 	const order = back.socket.frames.map(({ msg, collection }) => (msg === 'added' ? collection : msg));
 	assert.deepEqual(order.slice(1, 4), ['connected', 'users', 'changed']);
 	assert.equal(await back.socket.sub('room', 'stream-room-messages', 'r', false), 'ready');
 	say(rig, 'four');
 	await back.socket.event('room-messages', 'r', ([message]) => (message as { msg: string }).msg === 'four');
-	assert.deepEqual(messages(back.socket), ['two', 'three', 'four']);
+	assert.deepEqual(messagesOf(back.socket), ['two', 'three', 'four']);
 	assert.deepEqual([rig.ddp.stats().detached, rig.ddp.stats().sockets], [0, 1]);
 });
 
@@ -83,7 +45,7 @@ test('what was sent and not proven is sent again; also while the old socket stil
 	await socket.event('room-messages', 'r');
 	const back = await comeBack(rig, session);
 	await back.socket.next(isLoggedIn);
-	assert.deepEqual([back.isResumed, messages(back.socket)], [true, ['one']]);
+	assert.deepEqual([back.isResumed, messagesOf(back.socket)], [true, ['one']]);
 	assert.equal((await socket.closed).code, 1012);
 });
 
@@ -92,8 +54,7 @@ test('typing and notifications of the time between are not told again', async (t
 	const { socket, session } = await anaIn(rig);
 	await socket.sub('typing', 'stream-notify-room', 'r/user-activity', false);
 	await socket.sub('deleted', 'stream-notify-room', 'r/deleteMessage', false);
-	socket.terminate();
-	await until(() => rig.ddp.stats().detached === 1);
+	await lose(rig, socket);
 	const tell = (event: string, args: unknown[]) =>
 		rig.bus.publish({ key: 'room:r', parts: [{ kind: 'direct', stream: 'notify-room', event, args }] });
 	tell('r/user-activity', ['bob', ['user-typing'], {}]);
@@ -105,12 +66,10 @@ test('typing and notifications of the time between are not told again', async (t
 });
 
 test('another user, or a login that fails, gets nothing: the socket is closed 1012 and the session is gone', async (t) => {
-	for (const resume of ['token-of-eve', 'unknown']) {
+	for (const resume of [eveToken, 'unknown']) {
 		const rig = await streamerRig(t);
-		rig.tokens.set('token-of-eve', actorOf('eve', 'token-of-eve'));
 		const { socket, session } = await anaIn(rig);
-		socket.terminate();
-		await until(() => rig.ddp.stats().detached === 1);
+		await lose(rig, socket);
 		say(rig, 'secret');
 		const other = await comeBack(rig, session, resume);
 		assert.equal(other.isResumed, true);
@@ -125,8 +84,7 @@ test('a session is gone after a minute, after its token was revoked, and when no
 	const gone = () => until(() => rig.ddp.stats().detached === 0);
 	const lost = async () => {
 		const { socket, session } = await anaIn(rig);
-		socket.terminate();
-		await until(() => rig.ddp.stats().detached === 1);
+		await lose(rig, socket);
 		return session;
 	};
 	const late = await lost();
@@ -159,8 +117,7 @@ test('a session is gone after a minute, after its token was revoked, and when no
 test('a room lost in between is not told: the subscription ends with nosub', async (t) => {
 	const rig = await streamerRig(t);
 	const { socket, session } = await anaIn(rig);
-	socket.terminate();
-	await until(() => rig.ddp.stats().detached === 1);
+	await lose(rig, socket);
 	say(rig, 'before');
 	rig.rights.rooms.set('r', new Set());
 	rig.bus.publish({
@@ -180,7 +137,7 @@ test('a room lost in between is not told: the subscription ends with nosub', asy
 	say(rig, 'after');
 	const back = await comeBack(rig, session);
 	await back.socket.next(isLoggedIn);
-	assert.deepEqual(messages(back.socket), []);
+	assert.deepEqual(messagesOf(back.socket), []);
 	assert.ok(back.socket.frames.some(({ msg, id }) => msg === 'nosub' && id === 'room'));
 });
 
@@ -200,8 +157,7 @@ test('a method whose answer was lost is answered without running again, and one 
 	socket.send(slow);
 	await socket.next(({ msg, id }) => msg === 'result' && id === '7');
 	await until(() => rig.calls.length === 2);
-	socket.terminate();
-	await until(() => rig.ddp.stats().detached === 1);
+	await lose(rig, socket);
 	const back = await comeBack(rig, session);
 	back.socket.send(quick);
 	back.socket.send(slow);
@@ -225,15 +181,14 @@ test('sessions change the streamer: nothing is lost in between, and the old one 
 	say(one, 'one');
 	await socket.event('room-messages', 'r');
 	await prove(one, socket);
-	socket.terminate();
-	await until(() => one.ddp.stats().detached === 1);
+	await lose(one, socket);
 	say(one, 'two');
 	const back = await comeBack(two, session);
 	assert.equal(back.isResumed, true);
 	await back.socket.next(isLoggedIn);
 	say(one, 'three');
 	await back.socket.event('room-messages', 'r', ([message]) => (message as { msg: string }).msg === 'three');
-	assert.deepEqual(messages(back.socket), ['two', 'three']);
+	assert.deepEqual(messagesOf(back.socket), ['two', 'three']);
 	assert.equal(await back.socket.sub('room', 'stream-room-messages', 'r', false), 'ready');
 	assert.deepEqual([one.ddp.stats().detached, two.ddp.stats().subscriptions], [0, 1]);
 });
@@ -251,7 +206,7 @@ test('a session moves on and back: each streamer knows where it is, whoever made
 		const back = await comeBack(rig, session);
 		await back.socket.next(isLoggedIn);
 		assert.equal(back.isResumed, true, `return ${index}`);
-		assert.equal(messages(back.socket).at(-1), `missed ${index}`);
+		assert.equal(messagesOf(back.socket).at(-1), `missed ${index}`);
 		await prove(rig, back.socket);
 		before = back.socket;
 	}
@@ -293,7 +248,7 @@ test('what one streamer handed over and was not proven is handed on, in order, u
 		say(one, `missed ${index}`);
 		const back = await comeBack(rig, session);
 		await back.socket.next(isLoggedIn);
-		assert.deepEqual([back.isResumed, messages(back.socket)], [true, said]);
+		assert.deepEqual([back.isResumed, messagesOf(back.socket)], [true, said]);
 		before = back.socket;
 	}
 	await before.unsub('room');
@@ -301,15 +256,14 @@ test('what one streamer handed over and was not proven is handed on, in order, u
 	await until(() => rigs.reduce((sum, { ddp }) => sum + ddp.stats().detached, 0) === 1);
 	const last = await comeBack(one, session);
 	await last.socket.next(isLoggedIn);
-	assert.deepEqual([last.isResumed, messages(last.socket)], [true, []]);
+	assert.deepEqual([last.isResumed, messagesOf(last.socket)], [true, []]);
 });
 
 test('a client that vanishes between its claim and its login may come again, also elsewhere', async (t) => {
 	const one = await streamerRig(t);
 	const two = await streamerRig(t, { beside: one });
 	const { socket, session } = await anaIn(one);
-	socket.terminate();
-	await until(() => one.ddp.stats().detached === 1);
+	await lose(one, socket);
 	for (const rig of [two, one]) {
 		const first = await rig.connect();
 		first.send({ msg: 'connect', version: '1', support: ['1'], session });
@@ -320,7 +274,7 @@ test('a client that vanishes between its claim and its login may come again, als
 	say(one, 'kept');
 	const back = await comeBack(two, session);
 	await back.socket.next(isLoggedIn);
-	assert.deepEqual([back.isResumed, messages(back.socket)], [true, ['kept']]);
+	assert.deepEqual([back.isResumed, messagesOf(back.socket)], [true, ['kept']]);
 });
 
 test('a streamer that stops hands its sessions over; one that is alone ends them at once', async (t) => {
@@ -332,7 +286,7 @@ test('a streamer that stops hands its sessions over; one that is alone ends them
 	say(one, 'meanwhile');
 	const back = await comeBack(two, session);
 	await back.socket.next(isLoggedIn);
-	assert.deepEqual([back.isResumed, messages(back.socket)], [true, ['meanwhile']]);
+	assert.deepEqual([back.isResumed, messagesOf(back.socket)], [true, ['meanwhile']]);
 	await stopped;
 	const last = two.ddp.stop();
 	assert.equal((await back.socket.closed).code, 1012);
@@ -343,8 +297,7 @@ test('a streamer that stops hands its sessions over; one that is alone ends them
 test('a session is resumed by its exact id only, and never one that ended by a fault or without a ping', async (t) => {
 	const rig = await streamerRig(t);
 	const { socket, session } = await anaIn(rig);
-	socket.terminate();
-	await until(() => rig.ddp.stats().detached === 1);
+	await lose(rig, socket);
 	for (const guess of [session.slice(0, -1), `${session}x`, '', '__proto__', 'a'.repeat(10_000), '\u0000.*>']) {
 		assert.equal((await comeBack(rig, guess)).isResumed, false);
 	}
